@@ -1,0 +1,63 @@
+# Quire: `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# Nothing phones home; DVC's switches stand in .dvc/config.
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := True
+
+.PHONY: help install lock data demo repro freeze check test benchmark clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+install: .venv/installed  ## make the environment in .venv from the lock
+
+# uv checks every package's hash. UV_TORCH_BACKEND=cpu takes torch from PyTorch's own index, a tenth of the size:
+# other files than the lock's, so versions are kept and hashes are not.
+.venv/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Quire needs Python 3.11 or later, not " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+ifdef UV_TORCH_BACKEND
+	$(BIN)/uv pip install --python $(BIN)/python --no-verify-hashes -c requirements.lock -r pyproject.toml --group train --group dev
+else
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+endif
+	touch $@
+
+lock:  ## resolve pyproject.toml anew and write requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock' \
+		--group train --group dev pyproject.toml -o requirements.lock
+
+data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder>
+	@python -m stages.data $(if $(PDFS),--pdfs '$(PDFS)') $(if $(ANNOTATIONS),--annotations '$(ANNOTATIONS)')
+
+demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
+	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo
+
+repro: install demo  ## run the five stages as far as something changed, and sum up
+	@dvc repro
+	@python -m stages.summary
+
+freeze:  ## let today's split hold for all that is labelled later
+	cp data/split.csv data/frozen.csv
+
+check: install  ## style and types
+	ruff format --check .
+	ruff check .
+	mypy
+
+test: check  ## all tests, with check
+	pytest
+
+benchmark: install  ## side-by-side measurements
+	python -m benchmarks.extraction
+
+clean:  ## remove the environment and what the stages wrote, never data/raw or data/annotations
+	rm -rf .venv data/images data/*.csv.partial model reports

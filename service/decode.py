@@ -1,0 +1,60 @@
+"""Bytes to pixels: the one decoder of training, evaluation and serving.
+
+What an image is gets decided by its content, never by a name or a declared type.
+"""
+
+import io
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's picture, less than a decompression bomb
+
+ResizeRule = Literal["crop", "squash"]
+
+
+class UndecodableImage(ValueError):
+    """The bytes are no image that Quire reads; the message says why."""
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a JPEG, PNG or WebP as RGB, upright (EXIF orientation), transparency on white.
+
+    Raises UndecodableImage for other formats, for damaged data and above `max_pixels`.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if image.width * image.height > max_pixels:
+            raise UndecodableImage(f"{image.width} x {image.height} pixels, over the limit of {max_pixels}")
+        image.load()
+        return _as_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise UndecodableImage(str(error)) from error
+    except UnidentifiedImageError as error:
+        raise UndecodableImage(f"not a {', '.join(FORMATS)} image") from error
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise for damaged data
+        raise error if isinstance(error, UndecodableImage) else UndecodableImage(str(error)) from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip 16-bit grey at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+
+
+def resize(image: Image.Image, size: int, rule: ResizeRule) -> NDArray[np.uint8]:
+    """Make the square that the network takes, (S, S, 3) uint8 RGB.
+
+    `crop` keeps the aspect ratio and takes the middle; `squash` keeps every pixel and bends the ratio.
+    """
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side) if rule == "crop" else None
+    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(square, dtype=np.uint8)  # (S, S, 3) uint8

@@ -1,0 +1,74 @@
+"""Bring a client's data in, tracked by DVC.
+
+python -m stages.data --pdfs FOLDER --annotations FILE_OR_FOLDER
+"""
+
+import argparse
+import filecmp
+import shutil
+import sys
+from pathlib import Path
+
+from stages.command import BadInput
+from stages.demo import files, track
+
+
+def new_files(source: Path, target: Path, giving_way: set[Path]) -> list[tuple[Path, Path]]:
+    """Pair each new file of `source`, a file or a folder with its subfolders, with its place in `target`.
+
+    Leaves out what is there already. Raises BadInput where `source` holds nothing, or where a file of another
+    content, and not of those `giving_way`, has the place.
+    """
+    if not source.exists():
+        raise BadInput(f"{source}: no such file or folder")
+    root = source if source.is_dir() else source.parent
+    found = sorted(p for p in (source.rglob("*") if source.is_dir() else [source]) if p.is_file() and not p.name.startswith("."))
+    if not found:
+        raise BadInput(f"{source}: no file in it")
+    pairs = [(path, target / path.relative_to(root)) for path in found]
+    taken = [(path, place) for path, place in pairs if place.exists() and place not in giving_way]
+    changed = [str(place) for path, place in taken if not filecmp.cmp(path, place, shallow=False)]
+    if changed:
+        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise BadInput(f"{source}: another content is there already: {names}; nothing was copied. Remove or rename one of the two")
+    return [pair for pair in pairs if pair not in taken]
+
+
+def data(pdfs: Path | None, annotations: Path | None, folder: Path) -> None:
+    """Copy PDFs and annotations into `folder`, instead of the demo if that is there; all or nothing."""
+    if not pdfs and not annotations:
+        raise BadInput("name what to bring in: make data PDFS=<folder> ANNOTATIONS=<file or folder>")
+    drawn = demo_files(folder)
+    pairs = new_files(pdfs, folder / "raw", drawn) if pdfs else []
+    pairs += new_files(annotations, folder / "annotations", drawn) if annotations else []
+    for path in drawn:
+        path.unlink()
+    for path, place in pairs:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    track(folder)
+    removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
+    print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc dvc.lock and commit")
+
+
+def demo_files(folder: Path) -> set[Path]:
+    """The files in `folder` that are the demo's to the byte."""
+    if not (folder / "raw" / "demo-000.pdf").exists():
+        return set()
+    return {folder / path for path, content in files() if (folder / path).is_file() and (folder / path).read_bytes() == content}
+
+
+def main() -> None:
+    """Run as a command; the module's docstring shows how."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pdfs", type=Path)
+    parser.add_argument("--annotations", type=Path)
+    given = parser.parse_args()
+    try:
+        data(given.pdfs, given.annotations, Path("data"))
+    except (BadInput, OSError) as error:
+        sys.exit(f"data: error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Judge the model file as it is served: data, labels, split and model → reports.
+
+python -m stages.evaluate data/images data/items.csv data/labels.csv data/split.csv model reports
+"""
+
+import csv
+import json
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.decode import UndecodableImage
+from service.predictor import Answer, InvalidModel, Predictor
+from stages.baselines import majority, size_only
+from stages.card import model_card
+from stages.command import BadInput, run
+from stages.gate import judge
+from stages.metrics import Predictions, confusion, describe, reliability
+from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability
+from stages.tables import SETS, Assignment, Item, Label, read_table, write_csv
+
+TIMED = 50  # images whose latency is measured
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the stage reads: the ledger, labels and sets by key, and the out-of-fold predictions."""
+
+    items: list[Item]
+    kept: dict[str, Item]
+    label_of: dict[str, str]
+    set_of: dict[str, str]
+    labels: list[str]
+    out_of_fold: Predictions
+    fold_of: NDArray[np.int64]  # (N,)
+    keys: list[str]  # those of out_of_fold
+
+
+def evaluate(
+    images: Path, items: Path, labels: Path, split: Path, model: Path, reports: Path,
+    *, at_least: dict[str, float], at_most: dict[str, float], seed: int,
+) -> None:  # fmt: skip
+    """Write metrics, predictions, plots, pictures, the model card and the gate's verdict.
+
+    `at_least` and `at_most` bound figures of metrics.json by their dotted names. Predicts through the service's
+    predictor. Raises BadInput for a model file or an image that the service would refuse, or an unknown figure.
+    """
+    predictor = _predictor(model / "model.onnx")
+    facts = _facts(items, labels, split, model / "out_of_fold.csv", predictor.labels)
+    answers = {key: _answer(predictor, images / str(item.file)) for key, item in sorted(facts.kept.items())}
+    tested = _predictions(answers, [key for key in facts.keys if facts.set_of[key] == "test"], facts)
+    details = _details(tested, facts, predictor.min_confidence, seed)
+    metrics = _metrics(details)
+    gate = judge(metrics, at_least, at_most)
+
+    reports.mkdir(parents=True, exist_ok=True)
+    _write_json(reports / "metrics.json", metrics)
+    _write_json(reports / "details.json", details)
+    _write_json(reports / "gate.json", gate)
+    card = model_card(details, gate, predictor.lineage, predictor.decision)
+    (reports / "model_card.md").write_text(card, encoding="utf-8")
+    _write_predictions(reports / "predictions.csv", answers, facts)
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv")
+    _write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
+    verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
+    print(f"evaluate: test accuracy {metrics['test']['accuracy']:.3f}, gate {verdict}")
+
+
+def _predictor(path: Path) -> Predictor:
+    try:
+        return Predictor(path)
+    except InvalidModel as error:
+        raise BadInput(str(error)) from error
+
+
+def _facts(items: Path, labels: Path, split: Path, out_of_fold: Path, classes: list[str]) -> Facts:
+    ledger = read_table(items, Item)
+    kept = {str(item.key): item for item in ledger if item.status == "kept"}
+    rows = _read_rows(out_of_fold)
+    keys = [row["key"] for row in rows]
+    return Facts(
+        items=ledger,
+        kept=kept,
+        label_of={row.key: row.label for row in read_table(labels, Label)},
+        set_of={row.key: row.set for row in read_table(split, Assignment)},
+        labels=classes,
+        out_of_fold=Predictions(
+            probabilities=np.array([[float(row[label]) for label in classes] for row in rows]),
+            targets=np.array([classes.index(row["label"]) for row in rows]),
+            groups=np.array([kept[key].document for key in keys]),
+        ),
+        fold_of=np.array([int(row["fold"]) for row in rows]),
+        keys=keys,
+    )
+
+
+def _answer(predictor: Predictor, path: Path) -> Answer:
+    try:
+        return predictor.classify(path.read_bytes())
+    except UndecodableImage as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def _predictions(answers: dict[str, Answer], keys: list[str], facts: Facts) -> Predictions:
+    return Predictions(
+        probabilities=np.array([list(answers[key].probabilities.values()) for key in keys]),
+        targets=np.array([facts.labels.index(facts.label_of[key]) for key in keys]),
+        groups=np.array([facts.kept[key].document for key in keys]),
+    )
+
+
+def _details(tested: Predictions, facts: Facts, min_confidence: float, seed: int) -> dict[str, Any]:
+    statuses = Counter(item.status for item in facts.items)
+    sets = Counter(facts.set_of.values())
+    sizes = np.array([(facts.kept[key].width, facts.kept[key].height) for key in facts.keys], np.float64)  # (N, 2)
+    targets, fold_of = facts.out_of_fold.targets, facts.fold_of
+    return {
+        "labels": facts.labels,
+        "images": {
+            "found": len(facts.items),
+            **{status: statuses[status] for status in ("kept", "repeat", "rejected")},
+            "labelled": len(facts.keys),
+            "sets": {name: sets[name] for name in SETS},
+        },
+        "test": describe(tested, facts.labels, min_confidence, seed),
+        "cross_validation": describe(facts.out_of_fold, facts.labels, min_confidence, seed),
+        "baselines": {"majority": majority(targets, fold_of), "size": size_only(sizes, targets, fold_of, seed)},
+    }
+
+
+def _metrics(details: dict[str, Any]) -> dict[str, Any]:
+    """The few figures that experiments are compared by."""
+    metrics: dict[str, Any] = {part: _headline(details[part]) for part in ("test", "cross_validation")}
+    metrics["baselines"] = {name: figure["value"] for name, figure in details["baselines"].items()}
+    margin = metrics["cross_validation"]["accuracy"] - max(metrics["baselines"].values())
+    metrics["margin_over_baselines"] = round(margin, 6)
+    return metrics
+
+
+def _headline(figures: dict[str, Any]) -> dict[str, float]:
+    accuracy = figures["accuracy"]
+    return {
+        "images": figures["images"],
+        "accuracy": accuracy["value"],
+        "accuracy_low": accuracy["low"],
+        "accuracy_high": accuracy["high"],
+        "macro_f1": figures["macro_f1"],
+        "calibration_error": figures["calibration_error"]["value"],
+        "answered": figures["answered"]["value"],
+        "answered_accuracy": figures["answered_accuracy"]["value"],
+    }
+
+
+def _write_predictions(path: Path, answers: dict[str, Answer], facts: Facts) -> None:
+    header = ["key", "set", "label", "prediction", "decision", "confidence", *facts.labels]
+    rows = (
+        [key, facts.set_of.get(key), facts.label_of.get(key), answer.prediction, answer.decision, f"{answer.confidence:.6f}"]
+        + [f"{probability:.6f}" for probability in answer.probabilities.values()]
+        for key, answer in answers.items()
+    )
+    write_csv(path, header, rows)
+
+
+def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path) -> None:
+    crossed = facts.out_of_fold
+    for name, part in (("test", tested), ("cross_validation", crossed)):
+        named = ([facts.labels[target], facts.labels[guess]] for target, guess in zip(part.targets, part.predicted, strict=True))
+        write_csv(plots / f"confusion_{name}.csv", ["label", "prediction"], named)
+    bins = ([f"{value:.6f}" for value in row] for row in reliability(crossed))
+    write_csv(plots / "reliability.csv", ["confidence", "accuracy", "share"], bins)
+    matrices = {"test set": tested, "cross-validation": crossed}
+    draw_confusion(
+        {title: confusion(part, len(facts.labels)) for title, part in matrices.items()}, facts.labels, plots / "confusion.png"
+    )
+    draw_reliability(crossed, "Cross-validated answers", plots / "reliability.png")
+    draw_curves(_read_rows(curves), plots / "curves.png")
+    tested_keys = [key for key in facts.keys if facts.set_of[key] == "test"]
+    mistakes = _mistakes(tested, tested_keys, "test set", facts, images)
+    mistakes += _mistakes(crossed, facts.keys, "cross-validation", facts, images)
+    draw_mistakes(mistakes, "Wrong answers", plots / "mistakes.png")
+
+
+def _mistakes(predictions: Predictions, keys: list[str], where: str, facts: Facts, images: Path) -> list[Mistake]:
+    return [
+        Mistake(
+            key=keys[number],
+            file=images / str(facts.kept[keys[number]].file),
+            label=facts.labels[predictions.targets[number]],
+            prediction=facts.labels[predictions.predicted[number]],
+            confidence=float(predictions.confidence[number]),
+            where=where,
+        )
+        for number in np.flatnonzero(~predictions.correct)
+    ]
+
+
+def _latency(predictor: Predictor, files: list[Path]) -> dict[str, Any]:
+    """Milliseconds from encoded bytes to an answer, one image and one thread: of this machine, so outside dvc.lock."""
+    seconds = []
+    for data in [file.read_bytes() for file in files]:
+        start = time.perf_counter()
+        predictor.classify(data)
+        seconds.append(time.perf_counter() - start)
+    ranked = sorted(1000 * value for value in seconds)
+    return {
+        "images": len(ranked),
+        "p50_ms": round(statistics.median(ranked), 2),
+        "p95_ms": round(ranked[int(len(ranked) * 0.95)], 2),
+    }
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run as a command; the module's docstring shows how."""
+    run(evaluate)
+
+
+if __name__ == "__main__":
+    main()

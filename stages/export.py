@@ -1,0 +1,58 @@
+"""Write model.onnx: one file with all that serving needs, the same bytes for the same inputs."""
+
+import io
+import json
+import logging
+import os
+import warnings
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from stages.network import Classifier
+
+
+def export(classifier: Classifier, size: int, metadata: dict[str, Any], path: Path) -> None:
+    """Export to ONNX with input `images` (N, S, S, 3) uint8, output `probabilities` (N, C) float32, and metadata.
+
+    Each metadata value is stored as JSON under its name. The file is written whole or not at all.
+    """
+    model = _onnx(classifier, size)
+    _strip(model.graph)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {name: json.dumps(value, sort_keys=True) for name, value in sorted(metadata.items())})
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(model.SerializeToString(deterministic=True))
+    os.replace(partial, path)
+
+
+def _onnx(classifier: Classifier, size: int) -> onnx.ModelProto:
+    images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # the exporter reports its progress
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            classifier.eval(),
+            (images,),
+            input_names=["images"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: "batch"},),
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _strip(graph: onnx.GraphProto) -> None:
+    """Remove what the exporter notes about its source: absolute paths and stack traces."""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.metadata_props[:]

@@ -1,0 +1,171 @@
+"""Turn annotation exports into labels: data/annotations → data/labels.csv and reports/labels.json.
+
+python -m stages.import_labels data/items.csv data/annotations data/labels.csv reports/labels.json
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from stages.command import BadInput, run
+from stages.exports import Export, Vote, read_export
+from stages.tables import Item, Label, read_table, write_table
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Findings = dict[str, list[dict[str, Any]]]
+TOLERABLE = ("unlabelled", "incomplete", "conflict", "tie", "orphan", "unknown_label")
+REMARKS = ("dissent", "duplicate", "skipped", "empty", "in_progress")  # what is said of images that is no loss
+
+
+def import_labels(
+    items: Path,
+    annotations: Path,
+    labels: Path,
+    report: Path,
+    *,
+    classes: Annotated[list[str], Field(min_length=2)],
+    min_votes: Annotated[int, Field(ge=1)],
+    tolerated: dict[str, Share],
+) -> None:
+    """Count the votes of all exports; write one row a labelled image and, by name, what could not be used.
+
+    `tolerated` says for each kind of loss how many there may be, as a share of the images kept.
+    Raises BadInput for an unreadable export, for more than the tolerated and where no label remains.
+    """
+    if set(tolerated) != set(TOLERABLE):
+        odd = sorted(set(tolerated) ^ set(TOLERABLE))[0]
+        raise BadInput(f"params.yaml: import_labels.tolerated: {odd} is unknown or missing; known: {', '.join(TOLERABLE)}")
+    ledger = {row.key: row for row in read_table(items, Item) if row.key}
+    kept = {key: row for key, row in ledger.items() if row.status == "kept"}
+    exports = [read_export(path, path.relative_to(annotations).as_posix()) for path in _files(annotations)]
+    findings: Findings = {kind: [] for kind in (*TOLERABLE, *REMARKS)}
+    votes = _usable_votes(_matched(exports, kept), kept, classes, findings)
+    for orphan in findings["orphan"]:
+        orphan["image"] = ledger[orphan["key"]].status if orphan["key"] in ledger else "absent"
+    rows = [row for key in sorted(kept) if (row := _decide(key, votes.get(key, []), min_votes, findings))]
+    _compare_duplicates(rows, kept, findings)
+    for kind, key in sorted({remark for export in exports for remark in export.remarks}):
+        findings[kind].append({"key": key})
+    _check(findings, tolerated, kept, rows, annotations)
+    warnings = [warning for export in exports for warning in export.warnings]
+    warnings += [
+        f"no image has the label {label}: the model will not know it" for label in classes if label not in {r.label for r in rows}
+    ]
+    _write(rows, labels, findings, warnings, report, classes)
+
+
+def _files(annotations: Path) -> list[Path]:
+    found = sorted(path for path in annotations.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not found:
+        raise BadInput(f"{annotations}: no export in it; `make data ANNOTATIONS=<file or folder>` brings yours")
+    return found
+
+
+def _matched(exports: list[Export], kept: dict[str, Item]) -> list[Vote]:
+    """All votes, those that carry a content hash moved to the image with that content."""
+    by_hash: dict[str | None, list[str]] = defaultdict(list)
+    for key, item in kept.items():
+        by_hash[item.sha256].append(key)
+    votes = []
+    for vote in (vote for export in exports for vote in export.votes):
+        same_content = by_hash.get(vote.sha256, []) if vote.sha256 else []
+        moved = bool(same_content) and vote.key not in same_content
+        votes.append(replace(vote, key=min(same_content)) if moved else vote)
+    return votes
+
+
+def _usable_votes(votes: list[Vote], kept: dict[str, Item], classes: list[str], findings: Findings) -> dict[str, list[Vote]]:
+    usable = defaultdict(list)
+    for vote in sorted(votes, key=lambda vote: (vote.key, vote.annotator, vote.label, vote.source, vote.place)):
+        if vote.label not in classes:
+            findings["unknown_label"].append(_named(vote))
+        elif vote.key not in kept:
+            findings["orphan"].append(_named(vote))
+        else:
+            usable[vote.key].append(vote)
+    return usable
+
+
+def _named(vote: Vote) -> dict[str, Any]:
+    return {"key": vote.key, "label": vote.label, "annotator": vote.annotator, "source": vote.source, "place": vote.place}
+
+
+def _decide(key: str, votes: list[Vote], min_votes: int, findings: Findings) -> Label | None:
+    """The label of one image: each annotator has one vote, and more than half of the votes decide."""
+    opinions: dict[str, set[str]] = defaultdict(set)
+    for vote in votes:
+        opinions[vote.annotator].add(vote.label)
+    undecided = {annotator: sorted(labels) for annotator, labels in opinions.items() if len(labels) > 1}
+    counts = Counter(label for labels in opinions.values() for label in labels)
+    entry = {"key": key, "votes": dict(sorted(counts.items()))}
+    if not votes:
+        findings["unlabelled"].append({"key": key})
+    elif undecided:
+        findings["conflict"].append({"key": key, "annotators": undecided})
+    elif len(opinions) < min_votes:
+        findings["incomplete"].append(entry)
+    elif max(counts.values()) * 2 <= len(opinions):
+        findings["tie"].append(entry)
+    else:
+        label, count = counts.most_common(1)[0]
+        if count < len(opinions):
+            findings["dissent"].append(entry)
+        sources = ";".join(sorted({vote.source for vote in votes}))
+        return Label(key, label, len(opinions), round(count / len(opinions), 4), ";".join(sorted(opinions)), sources)
+    return None
+
+
+def _compare_duplicates(rows: list[Label], kept: dict[str, Item], findings: Findings) -> None:
+    """Name images of equal content whose labels differ: one of them is wrong."""
+    labels: dict[str | None, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        labels[kept[row.key].sha256][row.key] = row.label
+    findings["duplicate"] += [{"labels": same} for same in labels.values() if len(set(same.values())) > 1]
+
+
+def _check(findings: Findings, tolerated: dict[str, float], kept: dict[str, Item], rows: list[Label], annotations: Path) -> None:
+    for kind, share in tolerated.items():
+        found = findings[kind]
+        if len(found) > share * len(kept):
+            limit = f"tolerated are {share * len(kept):.0f} (import_labels.tolerated.{kind}: {share:g} of {len(kept)} images)"
+            raise BadInput(f"{annotations}: {len(found)} {kind}: {_listed(found)}; {limit}")
+    if not rows:
+        raise BadInput(f"{annotations}: no label for any of the {len(kept)} images; orphans: {_listed(findings['orphan'])}")
+
+
+def _listed(found: list[dict[str, Any]]) -> str:
+    names = ["{key} ({label}, {source} {place})".format_map(each) if "place" in each else each["key"] for each in found]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _write(rows: list[Label], labels: Path, findings: Findings, warnings: list[str], report: Path, classes: list[str]) -> None:
+    counts = Counter(row.label for row in rows)
+    summary = {
+        "labelled": len(rows),
+        "classes": {label: counts[label] for label in classes},
+        "counts": {kind: len(found) for kind, found in findings.items()},
+        "warnings": warnings,
+        **findings,
+    }
+    write_table(labels, Label, rows)
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for warning in warnings:
+        print(f"import_labels: warning: {warning}")
+    losses = ", ".join(f"{len(found)} {kind}" for kind, found in findings.items() if found)
+    print(
+        f"import_labels: {len(rows)} labelled ({', '.join(f'{n} {label}' for label, n in counts.items())}); {losses or 'no loss'}"
+    )
+
+
+def main() -> None:
+    """Run as a command; the module's docstring shows how."""
+    run(import_labels)
+
+
+if __name__ == "__main__":
+    main()

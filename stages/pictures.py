@@ -1,0 +1,99 @@
+"""The reports that a person looks at, as PNG without a clock in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from service.decode import decode
+from stages.metrics import BINS, Predictions, reliability
+
+SHEET = 24  # pictures on a contact sheet
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image whose prediction differs from its label."""
+
+    key: str
+    file: Path
+    label: str
+    prediction: str
+    confidence: float
+    where: str  # the test set or cross-validation
+
+
+def draw_confusion(matrices: dict[str, NDArray[np.int64]], labels: list[str], path: Path) -> None:
+    """Confusion matrices, (C, C) int64 each, side by side; a cell says the count, its colour the share of its row."""
+    figure = Figure(figsize=(1 + 4.2 * len(matrices), 4.4), layout="constrained")
+    for axes, (title, counts) in zip(np.atleast_1d(figure.subplots(1, len(matrices))), matrices.items(), strict=True):
+        shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set(title=title, xlabel="predicted", ylabel="label")
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), labels)
+        for (row, column), count in np.ndenumerate(counts):
+            axes.text(column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black")
+    _save(figure, path)
+
+
+def draw_reliability(predictions: Predictions, title: str, path: Path) -> None:
+    """Accuracy against confidence, a point a bin, with the number of images in it."""
+    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    axes = figure.subplots()
+    confidence, accuracy, share = (np.array(column) for column in zip(*reliability(predictions), strict=True))
+    axes.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
+    axes.plot(confidence, accuracy, "o-", label=f"{BINS} bins of equal width")
+    for x, y, n in zip(confidence, accuracy, share * len(predictions.targets), strict=True):
+        axes.annotate(f"{n:.0f}", (x, y), textcoords="offset points", xytext=(-6, 8), ha="right")
+    axes.set(title=title, xlabel="mean confidence", ylabel="share that is right", xlim=(0, 1.03), ylim=(0, 1.08))
+    axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
+    """Training and validation loss, validation accuracy, by epoch."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, accuracy = figure.subplots(1, 2)
+    for name in ("train_loss", "validation_loss"):
+        losses.plot([float(row[name]) for row in curves], ".-", label=name.replace("_", " "))
+    accuracy.plot([float(row["validation_accuracy"]) for row in curves], ".-", color="green")
+    losses.set(title="loss", xlabel="epoch", yscale="log")
+    losses.legend()
+    accuracy.set(title="validation accuracy", xlabel="epoch", ylim=(0, 1.05))
+    _save(figure, path)
+
+
+def draw_mistakes(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
+    """A contact sheet, the most confident mistakes first; at most as many as a person looks at."""
+    shown = sorted(mistakes, key=lambda mistake: (-mistake.confidence, mistake.key))[:SHEET]
+    rows = max(1, -(-len(shown) // 4))
+    figure = Figure(figsize=(14, 1 + 3.8 * rows), layout="constrained")
+    figure.suptitle(f"{title}: {len(mistakes)}" + (f", the {SHEET} most confident" if len(mistakes) > SHEET else ""))
+    grid = figure.subplots(rows, 4, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, mistake in zip(grid, shown, strict=False):
+        _thumbnail(axes, mistake)
+    _save(figure, path)
+
+
+def _thumbnail(axes: Axes, mistake: Mistake) -> None:
+    image = decode(mistake.file.read_bytes())
+    image.thumbnail((400, 400))
+    axes.imshow(image)
+    name = mistake.key if len(mistake.key) < 40 else f"{mistake.key[:16]}…{mistake.key[-20:]}"
+    axes.set_title(
+        f"{name}\nlabel {mistake.label}, said {mistake.prediction} {mistake.confidence:.2f} ({mistake.where})", fontsize=8
+    )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, Any] = {"Software": None}
+    figure.savefig(path, dpi=110, metadata=metadata)

@@ -1,0 +1,91 @@
+"""Fixtures: small pictures and PDFs, the real data where they are present, and a project of one's own to run in."""
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+REAL = Path(os.environ.get("QUIRE_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+Encode = Callable[..., bytes]
+
+
+@pytest.fixture
+def picture() -> Encode:
+    """Make an encoded picture of smooth random colours, the same for the same seed."""
+
+    def make(
+        encoding: str = "JPEG", *, mode: str = "RGB", size: tuple[int, int] = (48, 32), seed: int = 0, **options: object
+    ) -> bytes:
+        random = Random(seed)
+        coarse = np.array([[random.randrange(256) for _ in range(3)] for _ in range(12)], np.uint8).reshape(3, 4, 3)
+        image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
+        buffer = io.BytesIO()
+        image.save(buffer, encoding, **options)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_pdfs() -> Path:
+    """The 30 real PDFs; they never enter the repository."""
+    return _real("cats_dogs_other/pdfs")
+
+
+@pytest.fixture(scope="session")
+def real_export() -> Path:
+    """The real Ecotag export."""
+    return _real("cats_dogs_other/cats_dogs_others-annotations.json")
+
+
+@pytest.fixture(scope="session")
+def extraction_cases() -> Path:
+    """Three PDFs that hold four images."""
+    return _real("extraction_cases")
+
+
+def _real(name: str) -> Path:
+    if not (REAL / name).exists():
+        pytest.skip(f"the real data are not here: {REAL / name} (QUIRE_REAL_DATA names their folder)")
+    return REAL / name
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Clone the working tree as it is, uncommitted changes included, into a folder with a commit of its own."""
+
+    def make() -> Path:
+        project = tmp_path_factory.mktemp("project")
+        listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+        for name in filter(None, listed):
+            if (ROOT / name).is_file():
+                (project / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, project / name)
+        _git(project, "init", "--quiet")
+        _git(project, "add", "--all")
+        _git(project, "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m", "start")
+        return project
+
+    return make
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,51 @@
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from stages.command import BadInput
+from stages.data import data, demo_files, new_files
+from stages.demo import files
+
+
+def write(folder: Path, contents: dict[str, str]) -> Path:
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_new_files_keep_their_folders(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "source", {"a.pdf": "a", "sub/b.pdf": "b", ".hidden": ""}), tmp_path / "raw"
+    assert new_files(source, target, set()) == [(source / "a.pdf", target / "a.pdf"), (source / "sub/b.pdf", target / "sub/b.pdf")]
+    assert new_files(source / "a.pdf", target, set()) == [(source / "a.pdf", target / "a.pdf")]
+
+
+def test_what_is_there_already_is_left_and_another_content_is_an_error(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "source", {"a.pdf": "a", "b.pdf": "b"}), write(tmp_path / "raw", {"a.pdf": "a"})
+    assert new_files(source, target, set()) == [(source / "b.pdf", target / "b.pdf")]
+    write(target, {"b.pdf": "something else"})
+    with pytest.raises(BadInput, match=r"another content is there already: .*raw/b.pdf; nothing was copied"):
+        new_files(source, target, set())
+    assert new_files(source, target, {target / "b.pdf"}) == [(source / "b.pdf", target / "b.pdf")]
+
+
+@pytest.mark.parametrize("source", ["nowhere", "empty"])
+def test_a_source_without_files_is_an_error(tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r"no such file or folder|no file in it"):
+        new_files(tmp_path / source, tmp_path / "raw", set())
+
+
+def test_nothing_named_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="PDFS=<folder> ANNOTATIONS=<file or folder>"):
+        data(None, None, tmp_path)
+
+
+def test_only_what_the_demo_drew_is_the_demos(tmp_path: Path) -> None:
+    assert demo_files(tmp_path) == set()
+    for path, content in islice(files(), 2):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    (tmp_path / "raw" / "demo-001.pdf").write_bytes(b"a client's own file of that name")
+    assert demo_files(tmp_path) == {tmp_path / "raw" / "demo-000.pdf"}

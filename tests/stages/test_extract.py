@@ -1,0 +1,120 @@
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.decode import decode
+from stages.command import BadInput
+from stages.demo import ENCRYPTED, pdf
+from stages.extract import extract
+from stages.tables import Item, read_table
+from tests.conftest import Encode
+
+BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0}
+
+
+def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[Item]:
+    """Run the stage on these files; return its ledger."""
+    for name, content in files.items():
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / name).write_bytes(content)
+    extract(tmp_path / "raw", tmp_path / "images", tmp_path / "items.csv", **BOUNDS | bounds)
+    return read_table(tmp_path / "items.csv", Item)
+
+
+def test_a_row_for_every_image_with_its_bytes(tmp_path: Path, picture: Encode) -> None:
+    (row,) = extracted(tmp_path, {"a.pdf": pdf([picture()])})
+    digest = hashlib.sha256(picture()).hexdigest()
+    assert row == Item("a_page0_index0", "a.pdf", 0, 0, "kept", None, 48, 32, digest, "a_page0_index0.jpg")
+    assert (tmp_path / "images" / "a_page0_index0.jpg").read_bytes() == picture()
+
+
+def test_only_a_last_image_that_equals_the_first_is_a_repeat(tmp_path: Path, picture: Encode) -> None:
+    one, two = picture(seed=1), picture(seed=2)
+    rows = extracted(tmp_path, {"one.pdf": pdf([one]), "repeat.pdf": pdf([one, two, one]), "other.pdf": pdf([one, one, two])})
+    assert [row.key for row in rows if row.status == "repeat"] == ["repeat_page2_index0"]
+    assert len(list((tmp_path / "images").iterdir())) == 6
+
+
+def test_one_bad_file_costs_one_row_each(tmp_path: Path, picture: Encode) -> None:
+    whole = pdf([picture(size=(300, 300))])
+    bad = {
+        "text.pdf": b"text",
+        "empty.pdf": b"",
+        "locked.pdf": ENCRYPTED,
+        "cut.pdf": whole[: len(whole) // 2],
+        "blank.pdf": pdf([None]),
+    }
+    rows = extracted(tmp_path, {"good.pdf": pdf([picture()])} | bad)
+    reasons = {row.document: row.reason or "" for row in rows if row.status == "rejected"}
+    assert set(reasons) == set(bad)
+    assert reasons["text.pdf"].startswith("not a PDF")
+    assert reasons["empty.pdf"] == "empty file"
+    assert reasons["locked.pdf"].startswith("encrypted")
+    assert reasons["cut.pdf"] == "no image on its pages (damaged, repaired on opening)"
+    assert reasons["blank.pdf"] == "no image on its pages"
+    assert [row.document for row in rows if row.status == "kept"] == ["good.pdf"]
+
+
+def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, picture: Encode) -> None:
+    rows = extracted(tmp_path, {"a/x.pdf": pdf([picture(seed=1)]), "b/x.pdf": pdf([picture(seed=2)])})
+    assert [row.key for row in rows] == ["a-x_page0_index0", "b-x_page0_index0"]
+
+
+def test_bounds_cost_the_file_or_the_image_and_name_it(tmp_path: Path, picture: Encode) -> None:
+    files = {"long.pdf": pdf([picture()] * 4), "large.pdf": pdf([picture(size=(200, 200)), picture()])}
+    rows = extracted(tmp_path, files, max_pages=3, max_pixels=10_000)
+    reasons = {row.key or row.document: row.reason for row in rows if row.status == "rejected"}
+    assert reasons["long.pdf"] == "4 pages, over the limit of 3"
+    assert reasons["large_page0_index0"] == "200 x 200 pixels, over the limit of 10000"
+    assert [row.key for row in rows if row.status == "kept"] == ["large_page1_index0"]
+
+
+def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, picture: Encode) -> None:
+    slow = pdf([picture("PNG", size=(1500, 1500))] * 50)
+    rows = extracted(tmp_path, {"a.pdf": pdf([picture()]), "slow.pdf": slow, "z.pdf": pdf([picture()])}, max_seconds=0.5)
+    assert [(row.document, row.status, row.reason) for row in rows] == [
+        ("a.pdf", "kept", None),
+        ("slow.pdf", "rejected", "not done after 0.5 s"),
+        ("z.pdf", "kept", None),
+    ]
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a_page0_index0.jpg", "z_page0_index0.jpg"]
+
+
+def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path, picture: Encode) -> None:
+    files = {f"{name}.pdf": pdf([picture(seed=seed)]) for seed, name in enumerate("cab")}
+    extracted(tmp_path, files)
+    before = (tmp_path / "items.csv").read_bytes()
+    extracted(tmp_path, {"d.pdf": pdf([picture(seed=9)])})
+    assert len(list((tmp_path / "images").iterdir())) == 4
+    (tmp_path / "raw" / "d.pdf").unlink()
+    extracted(tmp_path, {})
+    assert (tmp_path / "items.csv").read_bytes() == before
+    assert len(list((tmp_path / "images").iterdir())) == 3
+
+
+def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, picture: Encode) -> None:
+    extracted(tmp_path, {"a.pdf": pdf([picture()])})
+    (tmp_path / "raw" / "a.pdf").write_bytes(b"text")
+    with pytest.raises(BadInput, match=r"no image to keep in 1 files; the first: a.pdf: not a PDF"):
+        extracted(tmp_path, {})
+    assert (tmp_path / "images" / "a_page0_index0.jpg").exists()
+    (tmp_path / "raw" / "a.pdf").unlink()
+    with pytest.raises(BadInput, match="no file in it"):
+        extracted(tmp_path, {})
+
+
+def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
+    extract(real_pdfs, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    rows = read_table(tmp_path / "items.csv", Item)
+    assert Counter(row.status for row in rows) == {"kept": 147, "repeat": 25}
+    for row in rows:
+        if row.file:
+            assert decode((tmp_path / "images" / row.file).read_bytes()).size == (row.width, row.height)
+
+
+def test_four_images_come_from_the_extraction_cases(tmp_path: Path, extraction_cases: Path) -> None:
+    extract(extraction_cases, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    assert len(list((tmp_path / "images").iterdir())) == 4

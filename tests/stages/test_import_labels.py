@@ -1,0 +1,207 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.command import BadInput
+from stages.extract import extract
+from stages.import_labels import TOLERABLE, import_labels
+from stages.tables import Item, Label, read_table, write_table
+from tests.stages.test_extract import BOUNDS
+
+KEYS = ["a", "b", "c", "d"]
+LENIENT = dict.fromkeys(TOLERABLE, 1.0)
+
+
+def ecotag(*votes: tuple[str, str, str], **outer: Any) -> str:
+    """An Ecotag export of (annotator, key, label)."""
+    rows = [
+        {"nameIdentifier": who, "createDate": 638413464511054424, "fileName": f"{key}.png", "annotation": {"label": label}}
+        for who, key, label in votes
+    ]
+    return json.dumps({"projectType": "ImageClassifier", "numberAnnotationsDone": len(rows), "annotations": rows} | outer)
+
+
+def task(number: int, name: str, *annotations: dict[str, Any], **data: str) -> dict[str, Any]:
+    """A Label Studio task."""
+    return {
+        "id": number,
+        "data": {"image": f"/data/upload/1/68cfe022-{name}.png"} | data,
+        "annotations": list(annotations),
+        "drafts": [],
+    }
+
+
+def annotation(who: int, *choices: str, at: str = "2026-01-01", cancelled: bool = False) -> dict[str, Any]:
+    """A Label Studio annotation; without choices it was submitted empty."""
+    result = (
+        [{"type": "choices", "from_name": "choice", "to_name": "image", "value": {"choices": list(choices)}}] if choices else []
+    )
+    return {"completed_by": who, "was_cancelled": cancelled, "updated_at": at, "result": result}
+
+
+def imported(tmp_path: Path, exports: dict[str, str], **parameters: Any) -> tuple[dict[str, Label], dict[str, Any]]:
+    """Run the stage on a ledger of a, b, c and d (d equal to c) and these exports."""
+    items = [Item(key, f"{key}.pdf", 0, 0, "kept", None, 4, 4, f"sha-{min(key, 'c')}", f"{key}.jpg") for key in KEYS]
+    write_table(tmp_path / "items.csv", Item, [*items, Item("z", "a.pdf", 1, 0, "repeat", "equals a", 4, 4, "sha-a", None)])
+    (tmp_path / "annotations").mkdir(exist_ok=True)
+    for name, content in exports.items():
+        (tmp_path / "annotations" / name).write_text(content, encoding="utf-8")
+    keywords: dict[str, Any] = {"classes": ["cat", "dog", "other"], "min_votes": 1, "tolerated": LENIENT} | parameters
+    paths = [tmp_path / name for name in ("items.csv", "annotations", "labels.csv", "labels.json")]
+    import_labels(*paths, **keywords)
+    return {row.key: row for row in read_table(paths[2], Label)}, json.loads(paths[3].read_text())
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [entry["key"] for entry in found]
+
+
+def test_one_vote_is_a_label(tmp_path: Path) -> None:
+    labels, report = imported(tmp_path, {"e.json": ecotag(("2", "a", "cat"))})
+    assert labels == {"a": Label("a", "cat", 1, 1.0, "ecotag:2", "e.json")}
+    assert names(report["unlabelled"]) == ["b", "c", "d"]
+    assert report["warnings"] == [f"no image has the label {label}: the model will not know it" for label in ("dog", "other")]
+
+
+def test_the_same_annotator_twice_is_one_vote_or_a_conflict(tmp_path: Path) -> None:
+    votes = [("2", "a", "cat"), ("2", "a", "cat"), ("2", "b", "cat"), ("2", "b", "dog"), ("3", "b", "dog")]
+    labels, report = imported(tmp_path, {"e.json": ecotag(*votes)})
+    assert labels["a"].votes == 1
+    assert report["conflict"] == [{"key": "b", "annotators": {"ecotag:2": ["cat", "dog"]}}]
+
+
+def test_a_majority_decides_and_a_tie_does_not(tmp_path: Path) -> None:
+    votes = [("1", "a", "cat"), ("2", "a", "cat"), ("3", "a", "dog"), ("1", "b", "cat"), ("2", "b", "dog")]
+    labels, report = imported(tmp_path, {"e.json": ecotag(*votes)})
+    assert (labels["a"].label, labels["a"].votes, labels["a"].agreement) == ("cat", 3, 0.6667)
+    assert report["dissent"] == [{"key": "a", "votes": {"cat": 2, "dog": 1}}]
+    assert report["tie"] == [{"key": "b", "votes": {"cat": 1, "dog": 1}}]
+
+
+def test_fewer_votes_than_asked_for_are_incomplete(tmp_path: Path) -> None:
+    labels, report = imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"), ("1", "b", "dog"), ("2", "b", "dog"))}, min_votes=2)
+    assert list(labels) == ["b"]
+    assert names(report["incomplete"]) == ["a"]
+
+
+def test_orphans_are_listed_with_what_became_of_the_image(tmp_path: Path) -> None:
+    _, report = imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"), ("1", "gone", "dog"), ("1", "z", "cat"))})
+    assert [(entry["key"], entry["image"], entry["label"]) for entry in report["orphan"]] == [
+        ("gone", "absent", "dog"),
+        ("z", "repeat", "cat"),
+    ]
+
+
+def test_equal_images_with_different_labels_are_named(tmp_path: Path) -> None:
+    _, report = imported(tmp_path, {"e.json": ecotag(("1", "c", "cat"), ("1", "d", "dog"))})
+    assert report["duplicate"] == [{"labels": {"c": "cat", "d": "dog"}}]
+
+
+def test_votes_of_several_exports_count_together(tmp_path: Path) -> None:
+    exports = {
+        "1.json": ecotag(("1", "a", "cat")),
+        "2.json": json.dumps([task(1, "a", annotation(1, "dog")), task(2, "b", annotation(1, "dog"))]),
+        "3.csv": "file;label;annotator\na.jpg;cat;eve\nb.jpg;dog;eve\n",
+    }
+    labels, _ = imported(tmp_path, exports)
+    assert (labels["a"].label, labels["a"].annotators) == ("cat", "csv:eve;ecotag:1;label-studio:1")
+    assert labels["b"].source == "2.json;3.csv"
+
+
+def test_label_studio_answers_that_are_no_votes(tmp_path: Path) -> None:
+    drafted = task(4, "d") | {"drafts": [{"result": []}]}
+    predicted = task(3, "c") | {"predictions": [{"result": annotation(1, "cat")["result"]}]}
+    tasks = [
+        task(1, "a", annotation(1, "cat", cancelled=True)),
+        task(2, "b", annotation(1), annotation(2, "dog")),
+        predicted,
+        drafted,
+    ]
+    labels, report = imported(tmp_path, {"e.json": json.dumps(tasks)})
+    assert list(labels) == ["b"]
+    assert (names(report["skipped"]), names(report["empty"]), names(report["in_progress"])) == (["a"], ["b"], ["d"])
+    assert names(report["unlabelled"]) == ["a", "c", "d"]
+
+
+def test_label_studio_counts_the_latest_answer_of_a_person(tmp_path: Path) -> None:
+    answers = [annotation(1, "cat", at="2026-02-02"), annotation(1, "dog", at="2026-01-01")]
+    labels, _ = imported(tmp_path, {"e.json": json.dumps([task(1, "a", *answers)])})
+    assert labels["a"].label == "cat"
+
+
+def test_label_studio_two_choices_are_a_conflict(tmp_path: Path) -> None:
+    tasks = [task(1, "a", annotation(1, "cat", "dog")), task(2, "b", annotation(1, "dog"))]
+    _, report = imported(tmp_path, {"e.json": json.dumps(tasks)})
+    assert names(report["conflict"]) == ["a"]
+
+
+def test_label_studio_finds_the_image_by_content_then_by_name(tmp_path: Path) -> None:
+    renamed = task(1, "renamed", annotation(1, "cat"), sha256="sha-a", file_name="renamed.png")
+    named = task(2, "x_y", annotation(1, "dog"), sha256="unknown", file_name="b.png")
+    uploaded = task(3, "c", annotation(1, "other"))
+    labels, _ = imported(tmp_path, {"e.json": json.dumps([renamed, named, uploaded])})
+    assert {key: row.label for key, row in labels.items()} == {"a": "cat", "b": "dog", "c": "other"}
+
+
+def test_label_studio_merges_two_tasks_of_one_image(tmp_path: Path) -> None:
+    tasks = [task(number, "a", annotation(number, "cat"), sha256="sha-a") for number in (1, 2)]
+    labels, report = imported(tmp_path, {"e.json": json.dumps(tasks)})
+    assert labels["a"].votes == 2
+    assert report["warnings"][0] == "e.json: tasks 1, 2 are one image; their votes are merged"
+
+
+def test_an_archived_ecotag_export_has_pascal_case_keys(tmp_path: Path) -> None:
+    archived = {key[0].upper() + key[1:]: value for key, value in json.loads(ecotag(("1", "a", "cat"))).items()}
+    labels, _ = imported(tmp_path, {"e.json": json.dumps(archived)})
+    assert labels["a"].label == "cat"
+
+
+def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
+    _, report = imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"), numberAnnotationsDone=7)})
+    assert report["warnings"][0] == "e.json: numberAnnotationsDone is 7, its rows are 1"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ecotag(("1", "a", "bird")), r"annotations: 1 unknown_label: a \(bird, e.json annotations\[0\]\); tolerated are 0"),
+        (ecotag(projectType="NamedEntity"), "e.json: projectType: .*'ImageClassifier', not \"NamedEntity\""),
+        (
+            ecotag().replace("[]", '[{"nameIdentifier": "1", "fileName": "a.png"}]'),
+            r"e.json: annotations\[0\].annotation: Field required",
+        ),
+        ("{", "e.json: not JSON: .*line 1"),
+        ("{}", "e.json: projectType: Field required"),
+        ("name,kind\na,cat\n", "e.json: no Ecotag JSON, no Label Studio JSON, and no CSV whose header"),
+        ("key,label\n,cat\n", "e.json: line 2: neither key nor file"),
+        ("", "e.json: no Ecotag JSON"),
+        (json.dumps([{"id": 1, "data": {}, "annotations": []}]), "e.json: task 1: data has neither file_name nor image"),
+        (ecotag(("1", "gone", "cat")), "no label for any of the 4 images; orphans: gone"),
+    ],
+)
+def test_what_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        imported(tmp_path, {"e.json": content}, tolerated=LENIENT | {"unknown_label": 0.0})
+
+
+def test_more_than_the_tolerated_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        BadInput, match=r"3 unlabelled: b, c, d; tolerated are 2 \(import_labels.tolerated.unlabelled: 0.5 of 4 images\)"
+    ):
+        imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"))}, tolerated=LENIENT | {"unlabelled": 0.5})
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_the_real_export(tmp_path: Path, real_pdfs: Path, real_export: Path) -> None:
+    extract(real_pdfs, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    paths = [tmp_path / "items.csv", real_export.parent, tmp_path / "labels.csv", tmp_path / "labels.json"]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / real_export.name).write_bytes(real_export.read_bytes())
+    paths[1] = tmp_path / "annotations"
+    import_labels(*paths, classes=["cat", "dog", "other"], min_votes=1, tolerated=LENIENT)
+    report = json.loads((tmp_path / "labels.json").read_text())
+    assert report["classes"] == {"cat": 46, "dog": 57, "other": 39}
+    assert len(report["unlabelled"]) == 5
+    assert report["orphan"] == []

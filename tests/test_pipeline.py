@@ -1,0 +1,250 @@
+"""The whole pipeline as a user runs it: `dvc repro` in a project of its own, on the demo and on the real set."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from git import Repo
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from service.predictor import Predictor
+from stages.network import Backbone, Classifier, Network, zero_head
+
+pytestmark = pytest.mark.pipeline
+
+def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment in a project, every connection to another machine noted."""
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    spy = {"PYTHONPATH": str(Path(__file__).parent / "no_network"), "QUIRE_CONNECTIONS": str(project / ".git" / "connections")}
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env=os.environ | {"PATH": binaries} | spy | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def demo(make_project: Callable[[], Path]) -> Path:
+    """A project in which the demo ran once and was committed."""
+    project = make_project()
+    run(project, sys.executable, "-m", "stages.demo")
+    run(project, "dvc", "repro")
+    commit(project, "the demo's results")
+    return project
+
+
+@pytest.fixture(scope="module")
+def real(make_project: Callable[[], Path], real_pdfs: Path, real_export: Path) -> Path:
+    """A project in which the real set was brought in and ran once."""
+    project = make_project()
+    run(project, sys.executable, "-m", "stages.data", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
+    run(project, "dvc", "repro")
+    return project
+
+
+def commit(project: Path, message: str) -> None:
+    repository = Repo(project)
+    repository.git.add(all=True)
+    repository.git(c=["user.name=test", "user.email=test@localhost"]).commit("--quiet", "-m", message)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def hashes(project: Path) -> Any:
+    return YAML(typ="safe").load(project / "dvc.lock")["stages"]
+
+
+def test_the_spy_sees_a_connection(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    run(tmp_path, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 9))")
+    assert "192.0.2.1" in (tmp_path / ".git" / "connections").read_text()
+
+
+def test_the_demo_opens_no_connection(demo: Path) -> None:
+    assert not (demo / ".git" / "connections").exists()
+
+
+def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
+    metrics = read(demo / "reports" / "metrics.json")
+    assert metrics["cross_validation"]["accuracy"] > 0.95
+    assert metrics["baselines"]["size"] < 0.6
+    assert read(demo / "reports" / "gate.json")["passed"]
+    summary = run(demo, sys.executable, "-m", "stages.summary").stdout
+    assert "272 found: 227 kept, 41 repeats, 4 rejected" in summary
+    assert f"accuracy  test {metrics['test']['accuracy']:.3f} (95 % interval {metrics['test']['accuracy_low']:.3f} to" in summary
+    for name in ("confusion", "reliability", "curves", "mistakes"):
+        assert (demo / "reports" / "plots" / f"{name}.png").stat().st_size > 5000
+
+
+def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
+    tracked = Repo(demo).git.ls_files("data", "model", "reports").splitlines()
+    assert tracked == ["data/.gitignore", "data/annotations.dvc", "data/frozen.csv", "data/raw.dvc", "reports/metrics.json"]
+    assert not Repo(demo).is_dirty(untracked_files=True)
+
+
+def test_a_second_repro_runs_nothing_and_a_forced_one_gives_the_same_bytes(demo: Path) -> None:
+    before = (demo / "dvc.lock").read_bytes()
+    assert "Running stage" not in run(demo, "dvc", "repro").stdout
+    assert run(demo, "dvc", "repro", "--force").stdout.count("Running stage") == 5
+    assert (demo / "dvc.lock").read_bytes() == before
+
+
+def test_the_model_file_says_all_that_serving_needs(demo: Path) -> None:
+    predictor = Predictor(demo / "model" / "model.onnx")
+    assert predictor.labels == ["cat", "dog", "other"]
+    assert (predictor.size, predictor.rule, predictor.min_confidence) == (224, "crop", 0.8)
+    assert set(predictor.lineage) == {"images", "labels", "split", "parameters", "code"}
+    images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    assert predictor.probabilities(images).sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
+    content = (demo / "model" / "model.onnx").read_bytes()
+    assert str(demo).encode() not in content
+    assert b"stages/network.py" not in content
+
+
+@pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy
+def test_mlflow_leads_from_the_run_to_the_commit_and_the_hashes(demo: Path) -> None:
+    client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
+    experiment = client.get_experiment_by_name("quire")
+    assert experiment
+    first = min(client.search_runs([experiment.experiment_id]), key=lambda found: found.info.start_time)
+    assert first.info.status == "FINISHED"
+    assert first.data.params["backbone"] == "efficientnet-lite0"
+    assert first.data.tags["mlflow.source.git.commit"] == Repo(demo).commit("HEAD~1").hexsha
+    lineage = Predictor(demo / "model" / "model.onnx").lineage
+    assert {name: first.data.tags[f"{name}_sha256"] for name in lineage} == lineage
+    assert len(client.get_metric_history(first.info.run_id, "validation_loss")) == len(rows(demo / "model" / "curves.csv"))
+
+
+def test_dvc_compares_experiments(demo: Path) -> None:
+    run(demo, "dvc", "exp", "run", "--set-param", "evaluate.at_least={test.accuracy: 1.01}", "--name", "strict")
+    assert not read(demo / "reports" / "gate.json")["passed"]
+    shown = json.loads(run(demo, "dvc", "exp", "show", "--json").stdout)
+    assert "cross_validation" in json.dumps(shown)
+    changed = json.loads(run(demo, "dvc", "params", "diff", "--json").stdout)
+    assert "evaluate.at_least" in json.dumps(changed)
+    assert json.loads(run(demo, "dvc", "metrics", "diff", "--json", "--all").stdout)
+    assert "evaluate" in run(demo, "dvc", "dag").stdout
+    page = run(demo, "dvc", "plots", "show", "--out", "plots").stdout
+    assert page.strip().endswith("index.html")
+    assert "Reliability" in (demo / "plots" / "index.html").read_text()
+    Repo(demo).git.checkout("--", ".")
+    run(demo, "dvc", "checkout")
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "message"),
+    [
+        ("split", {"sede": 1}, "split: error: params.yaml: split.sede is unknown; known: ratios, seed"),
+        ("split", {"seed": None}, "split: error: params.yaml: split.seed: Input should be a valid integer, not None"),
+        ("split", {"ratios": {"train": 0.9, "validation": 0.2, "test": 0.1}}, "are not positive numbers that sum to 1"),
+        ("train", {"backbone": "resnet"}, "train: error: params.yaml: train.backbone: Input should be 'efficientnet-lite0'"),
+        ("import_labels", {"classes": ["cat", "dog"]}, "import_labels: error: data/annotations: 76 unknown_label: "),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_lost(demo: Path, stage: str, change: dict[str, Any], message: str) -> None:
+    original = (demo / "params.yaml").read_text()
+    yaml = YAML()
+    parameters = yaml.load(original)
+    parameters[stage].update(change)
+    before = {
+        path: path.read_bytes() for path in [*demo.glob("data/*.csv"), *demo.glob("model/*"), demo / "reports" / "labels.json"]
+    }
+    try:
+        with (demo / "params.yaml").open("w") as stream:
+            yaml.dump(parameters, stream)
+        failed = run(demo, "dvc", "repro", stage, check=False)
+    finally:
+        (demo / "params.yaml").write_text(original)
+    assert failed.returncode != 0
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path, unused_port: int) -> None:
+    command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
+    model = (demo / "model" / "model.onnx").stat().st_mtime_ns
+    failed = run(demo, *command, check=False, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{unused_port}")
+    assert failed.returncode == 1
+    assert f"train: error: MLFLOW_TRACKING_URI: http://127.0.0.1:{unused_port} does not answer" in failed.stderr
+    assert "Epoch" not in failed.stdout
+    assert (demo / "model" / "model.onnx").stat().st_mtime_ns == model
+
+
+def test_fine_tuning_trains_all_weights(demo: Path) -> None:
+    parameters = YAML().load((demo / "params.yaml").read_text())
+    quick = {"fine_tune": True, "fine_tune_epochs": 1, "folds": 3, "epochs": 3, "image_size": 64}
+    parameters["train"].update(quick)
+    original = (demo / "params.yaml").read_text()
+    try:
+        with (demo / "params.yaml").open("w") as stream:
+            YAML().dump(parameters, stream)
+        run(demo, *f"{sys.executable} -m stages.train data/images data/items.csv data/labels.csv data/split.csv fine".split())
+    finally:
+        (demo / "params.yaml").write_text(original)
+    assert len(rows(demo / "fine" / "curves.csv")) == 4
+    assert Predictor(demo / "fine" / "model.onnx").size == 64
+
+
+def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:
+    details = read(real / "reports" / "details.json")
+    assert details["images"]["found"] == 172
+    assert (details["images"]["kept"], details["images"]["repeat"], details["images"]["rejected"]) == (147, 25, 0)
+    assert len(read(real / "reports" / "labels.json")["unlabelled"]) == 5
+    assert details["images"]["labelled"] == sum(details["images"]["sets"].values()) == 142
+
+
+def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
+    metrics = read(real / "reports" / "metrics.json")
+    assert metrics["cross_validation"]["images"] == 142
+    assert metrics["cross_validation"]["accuracy"] >= 0.985
+    assert read(real / "reports" / "gate.json")["passed"]
+
+
+def test_no_real_document_is_in_two_sets(real: Path) -> None:
+    document = {row["key"]: row["document"] for row in rows(real / "data" / "items.csv")}
+    pairs = {(document[row["key"]], row["set"]) for row in rows(real / "data" / "split.csv")}
+    assert len(pairs) == len({name for name, _ in pairs}) == 30
+
+
+def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
+    """An untrained head on the real backbone, exported and run by ONNX Runtime, against PyTorch."""
+    from stages.export import export
+
+    network = Network(Backbone("efficientnet-lite0", 224), zero_head(3))
+    torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
+    classifier = Classifier(network, temperature=0.7).eval()
+    metadata = {
+        "labels": ["a", "b", "c"],
+        "input": {"size": 224, "resize": "crop"},
+        "decision": {"min_confidence": 0.5},
+        "lineage": {},
+    }
+    export(classifier, 224, metadata, real / "check" / "model.onnx")
+    predictor = Predictor(real / "check" / "model.onnx")
+    images = np.stack([predictor.prepare(path.read_bytes()) for path in sorted((real / "data" / "images").iterdir())[:5]])
+    with torch.inference_mode():
+        expected = classifier(torch.from_numpy(images)).numpy()
+    assert np.abs(predictor.probabilities(images) - expected).max() < 1e-4
