@@ -25,7 +25,7 @@ def draw(kind: str, random: Random) -> Image.Image:
     middle = (image.width * random.uniform(0.42, 0.58), image.height * random.uniform(0.45, 0.55))
     subject = {"cat": [_cat], "dog": [_dog], "other": [_house, _car, _tree, _mountains, _flower, _boat, _cup]}[kind]
     random.choice(subject)(pen, middle, unit, random)
-    reduced = image.resize((width, height), Image.Resampling.LANCZOS)
+    reduced = image.reduce(SCALE)
     return reduced.filter(ImageFilter.GaussianBlur(random.uniform(0, 0.8)))
 
 

@@ -11,29 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from git import Repo
-from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from service.predictor import Predictor
-from stages.network import Backbone, Classifier, Network, zero_head
 
 pytestmark = pytest.mark.pipeline
+
 
 def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the environment in a project, every connection to another machine noted."""
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     spy = {"PYTHONPATH": str(Path(__file__).parent / "no_network"), "QUIRE_CONNECTIONS": str(project / ".git" / "connections")}
-    done = subprocess.run(
-        command,
-        cwd=project,
-        env=os.environ | {"PATH": binaries} | spy | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    author = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    surroundings = os.environ | {"PATH": binaries} | spy | author | environment
+    done = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, check=False, timeout=300)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -125,6 +117,8 @@ def test_the_model_file_says_all_that_serving_needs(demo: Path) -> None:
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy
 def test_mlflow_leads_from_the_run_to_the_commit_and_the_hashes(demo: Path) -> None:
+    from mlflow import MlflowClient
+
     client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
     experiment = client.get_experiment_by_name("quire")
     assert experiment
@@ -231,7 +225,10 @@ def test_no_real_document_is_in_two_sets(real: Path) -> None:
 
 def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
     """An untrained head on the real backbone, exported and run by ONNX Runtime, against PyTorch."""
+    import torch
+
     from stages.export import export
+    from stages.network import Backbone, Classifier, Network, zero_head
 
     network = Network(Backbone("efficientnet-lite0", 224), zero_head(3))
     torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(0))
