@@ -4,6 +4,7 @@ What an image is gets decided by its content, never by a name or a declared type
 """
 
 import io
+import struct
 from typing import Literal
 
 import numpy as np
@@ -13,11 +14,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's picture, less than a decompression bomb
 
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)  # what Pillow's decoders raise for damaged data
+
 ResizeRule = Literal["crop", "squash"]
 
 
 class UndecodableImage(ValueError):
-    """The bytes are no image that Quire reads; the message says why."""
+    """The bytes are no image that Quire reads; the message says why, `code` of which kind the reason is."""
+
+    def __init__(self, message: str, code: Literal["empty", "not_an_image", "damaged_image", "too_many_pixels"]) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -25,18 +32,23 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Raises UndecodableImage for other formats, for damaged data and above `max_pixels`.
     """
+    if not data:
+        raise UndecodableImage("no bytes at all", "empty")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > max_pixels:
-            raise UndecodableImage(f"{image.width} x {image.height} pixels, over the limit of {max_pixels}")
+    except Image.DecompressionBombError as error:
+        raise UndecodableImage(str(error), "too_many_pixels") from error
+    except UnidentifiedImageError as error:
+        raise UndecodableImage(f"not a {', '.join(FORMATS)} image", "not_an_image") from error
+    except DAMAGE as error:
+        raise UndecodableImage(str(error), "damaged_image") from error
+    if image.width * image.height > max_pixels:
+        raise UndecodableImage(f"{image.width} x {image.height} pixels, over the limit of {max_pixels}", "too_many_pixels")
+    try:
         image.load()
         return _as_rgb(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError as error:
-        raise UndecodableImage(str(error)) from error
-    except UnidentifiedImageError as error:
-        raise UndecodableImage(f"not a {', '.join(FORMATS)} image") from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise for damaged data
-        raise error if isinstance(error, UndecodableImage) else UndecodableImage(str(error)) from error
+    except DAMAGE as error:
+        raise UndecodableImage(str(error), "damaged_image") from error
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -68,6 +68,11 @@ def page_images(document: pymupdf.Document, source: Source, dpi: int, max_pixels
             yield from _embedded(document, page, max_pixels)
 
 
+def is_repeat(hashes: list[str]) -> bool:
+    """Whether the last image of a document repeats the first: there are several, and their contents are equal."""
+    return len(hashes) > 1 and hashes[0] == hashes[-1]
+
+
 def _rendered(document: pymupdf.Document, page: int, dpi: int, max_pixels: int) -> PageImage:
     try:
         width, height = (round(side * dpi / 72) for side in document.load_page(page).rect[2:])

@@ -44,6 +44,14 @@ class Predictor:
         self.decision: dict[str, float] = metadata["decision"]
         self.min_confidence = self.decision["min_confidence"]
         self.lineage: dict[str, Any] = metadata["lineage"]
+        self._check(path)
+
+    def _check(self, path: Path) -> None:
+        (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()
+        if images.type != "tensor(uint8)" or images.shape[1:] != [self.size, self.size, 3]:
+            raise InvalidModel(f"{path}: takes images of {' x '.join(map(str, images.shape[1:3]))}, its metadata say {self.size}")
+        if probabilities.shape[-1] != len(self.labels):
+            raise InvalidModel(f"{path}: gives {probabilities.shape[-1]} probabilities for {len(self.labels)} labels")
 
     def prepare(self, data: bytes) -> NDArray[np.uint8]:
         """An encoded image as the network's input, (S, S, 3) uint8. Raises UndecodableImage."""

@@ -16,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 from tqdm import tqdm
 
 from service.decode import MAX_PIXELS
-from service.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, open_pdf, page_images
+from service.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_repeat, open_pdf, page_images
 from stages.command import BadInput, run
 from stages.naming import document_names, image_key
 from stages.tables import Item, write_table
@@ -101,7 +101,7 @@ def _write(image: PageImage, document: str, name: str, images: Path) -> Item:
 def _mark_repeat(rows: list[Item]) -> list[Item]:
     """Mark the last image of a document as a repeat where its content equals the first's."""
     taken = [row for row in rows if row.status == "kept"]
-    if len(taken) < 2 or taken[0].sha256 != taken[-1].sha256:
+    if not is_repeat([str(row.sha256) for row in taken]):
         return rows
     repeat = replace(taken[-1], status="repeat", reason=f"equals {taken[0].key}", file=None)
     return [repeat if row is taken[-1] else row for row in rows]

@@ -1,0 +1,84 @@
+"""The BentoML service: `bentoml serve` in the repository's root.
+
+BentoML brings workers, probes, metrics and tracing; the routes are `service.api`'s, mounted at the root.
+"""
+
+import ipaddress
+import os
+import sys
+
+import bentoml
+from pydantic import ValidationError
+
+from service.api import State, create_app
+from service.engine import Engine
+from service.predictor import InvalidModel
+from service.settings import Settings
+
+HOST = "127.0.0.1"
+app = create_app()
+
+
+def bound_host(arguments: list[str]) -> str:
+    """The address that BentoML will listen on: its --host, its BENTOML_HOST, else this service's default."""
+    for position, argument in enumerate(arguments):
+        if argument == "--host" and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith("--host="):
+            return argument.removeprefix("--host=")
+    return os.environ.get("BENTOML_HOST") or HOST
+
+
+def check_before_listening(settings: Settings, host: str) -> None:
+    """Raises InvalidModel for a model that cannot be served, PermissionError for a public address without auth."""
+    Engine(settings).warm_up()
+    loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    if settings.oidc_issuer:
+        print(f"quire: tokens of {settings.oidc_issuer} are required", flush=True)
+    elif loopback or settings.public_without_auth:
+        print(f"quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on {host}", flush=True)
+    else:
+        raise PermissionError(
+            f"{host} is a public address and QUIRE_OIDC_ISSUER is not set; QUIRE_PUBLIC_WITHOUT_AUTH=true says that this is meant"
+        )
+
+
+@bentoml.service(
+    name="quire",
+    workers=1,
+    http={"host": HOST},
+    traffic={"timeout": 300},  # the routes bound their own work: BentoML's timeout leaves its thread running
+    logging={"access": {"enabled": False}},  # service.telemetry writes a line of its own
+    metrics={"enabled": False},  # and its own metrics: BentoML's middleware would cost a tenth of the throughput
+    tracing={"excluded_urls": ".*"},  # without an exporter BentoML would still make spans, which cost as much again
+)
+@bentoml.asgi_app(app, path="/")
+class Quire:
+    """The model, its threads and its store, made once a worker."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        app.state.quire = State(settings)
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def check() -> None:
+        """Before anything listens: one clear line and exit status 1 instead of workers that restart for ever."""
+        try:
+            check_before_listening(Settings(), bound_host(sys.argv))
+        except (InvalidModel, PermissionError) as error:
+            sys.exit(f"quire: error: {error}")
+        except ValidationError as error:
+            problem = error.errors()[0]
+            sys.exit(
+                f"quire: error: QUIRE_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}, not {problem['input']!r}"
+            )
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    def forget(self) -> None:
+        """Delete what was kept for as long as configuration says."""
+        app.state.quire.store.forget()
+
+    def __is_ready__(self) -> bool:
+        app.state.quire.engine.warm_up()
+        return True

@@ -1,0 +1,104 @@
+"""Decode and predict on a few threads, with a bound on what may wait for them."""
+
+import asyncio
+import hashlib
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from service.decode import UndecodableImage, decode, resize
+from service.errors import Refused, undecodable
+from service.predictor import Answer, Predictor
+from service.settings import Settings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer with its id and the hash of the image's bytes."""
+
+    id: str
+    sha256: str
+    answer: Answer
+
+
+class Engine:
+    """The model and its threads. Raises InvalidModel where the file cannot be served."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.predictor = Predictor(settings.model)
+        self.threads = ThreadPoolExecutor(settings.threads, "predict")
+        self.under_way = 0
+        version = hashlib.sha256(settings.model.read_bytes()).hexdigest()[:12]
+        self.model = {"version": version, "commit": settings.commit or commit(), "data": self.predictor.lineage["images"][:12]}
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """A place among the requests under way. Raises Refused where all are taken."""
+        if self.under_way >= self.settings.max_requests:
+            raise Refused("busy", f"{self.under_way} requests are under way, which is the limit; try again in a second")
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    async def on_threads(self, works: Iterable[Callable[[], Result]]) -> list[Result]:
+        """Run pieces of blocking work side by side on the model's threads."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(*(loop.run_in_executor(self.threads, work) for work in works))
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Run blocking work on a thread, in a slot of its own. Raises Refused."""
+        async with self.slot():
+            return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    def classify(self, data: bytes) -> Given:
+        """The answer for one encoded image. Raises Refused."""
+        try:
+            image = resize(decode(data, self.settings.max_pixels), self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
+        except UndecodableImage as error:
+            raise undecodable(error) from error
+        answer = self.predictor.answer(self.predictor.probabilities(image[None])[0])
+        return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer)
+
+    def warm_up(self) -> None:
+        """Answer a blank image, as a check that the model answers at all."""
+        size = self.predictor.size
+        self.predictor.probabilities(np.zeros((1, size, size, 3), np.uint8))
+
+    def render(self, given: Given) -> dict[str, Any]:
+        """An answer as the client reads it."""
+        answer = given.answer
+        return {
+            "prediction": answer.prediction,
+            "decision": answer.decision,
+            "probabilities": answer.probabilities,
+            "model": self.model,
+            "id": given.id,
+        }
+
+
+def commit() -> str:
+    """The commit that is checked out, or "unknown" outside a git checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except OSError:  # no git here
+        return "unknown"
+    return done.stdout.strip() or "unknown"

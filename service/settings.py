@@ -1,0 +1,38 @@
+"""Configuration of the service: environment variables, their defaults here and nowhere else."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.decode import MAX_PIXELS
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable QUIRE_<NAME>. Raises pydantic's ValidationError, which names the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
+
+    model: Path = Path("model/model.onnx")
+    commit: str = ""  # set where the service does not run in a git checkout
+
+    max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
+    max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
+    max_images: Annotated[int, Field(gt=0)] = 32  # of one batch
+    max_pages: Annotated[int, Field(gt=0)] = 100
+    max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart
+    max_requests: Annotated[int, Field(gt=0)] = 32  # being answered or waiting for it
+    max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
+    threads: Annotated[int, Field(gt=0)] = 2
+
+    store: Path = Path("feedback")  # the log of answers and the labels that people sent
+    keep_images: Literal["none", "feedback", "unsure", "both"] = "none"
+    keep_days: Annotated[int, Field(gt=0)] = 30
+
+    oidc_issuer: str = ""
+    oidc_audience: str = "quire"
+    oidc_jwks_url: str = ""  # empty: as the issuer's discovery document says
+    oidc_scope: str = "quire:predict"
+    oidc_feedback_scope: str = "quire:feedback"
+    public_without_auth: bool = False

@@ -1,0 +1,101 @@
+"""What the service remembers: which answers it gave, and the labels that people sent for them.
+
+Answers are rows of a SQLite file that all workers share. A label is a CSV file of its own, named by the answer's
+id, as `import_labels` reads it: `make data ANNOTATIONS=feedback` brings the new ones in.
+"""
+
+import csv
+import io
+import json
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from service.engine import Given
+from service.errors import Refused
+from service.settings import Settings
+
+TABLE = """CREATE TABLE IF NOT EXISTS answers (
+    id TEXT PRIMARY KEY, time REAL, sha256 TEXT, prediction TEXT, decision TEXT, confidence REAL, probabilities TEXT, model TEXT
+)"""
+DAY = 86400
+
+
+class Logged(NamedTuple):
+    """An answer of the log."""
+
+    id: str
+    sha256: str
+    decision: str
+
+
+class Store:
+    """The log of answers and the feedback folder. Safe for threads and for several processes."""
+
+    def __init__(self, settings: Settings, model: str) -> None:
+        self.settings, self.model = settings, model
+        self.images = settings.store / "images"
+        settings.store.mkdir(parents=True, exist_ok=True)
+        self.lock = threading.Lock()
+        self.database = sqlite3.connect(settings.store / "answers.db", timeout=10, check_same_thread=False, isolation_level=None)
+        self.database.execute("PRAGMA journal_mode=WAL")
+        self.database.execute("PRAGMA synchronous=NORMAL")  # an answer may be lost with the machine, never with the process
+        self.database.execute(TABLE)
+
+    def log(self, given: Given, data: bytes) -> None:
+        """Remember an answer, and its image where configuration says so."""
+        answer = given.answer
+        probabilities = json.dumps(answer.probabilities)
+        row = (
+            given.id,
+            time.time(),
+            given.sha256,
+            answer.prediction,
+            answer.decision,
+            answer.confidence,
+            probabilities,
+            self.model,
+        )
+        with self.lock:
+            self.database.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
+            self._keep(given.sha256, data)
+
+    def find(self, answer: str) -> Logged:
+        """The answer of that id. Raises Refused for an unknown one."""
+        with self.lock:
+            row = self.database.execute("SELECT id, sha256, decision FROM answers WHERE id = ?", (answer,)).fetchone()
+        if row is None:
+            raise Refused("unknown_id", f"no answer has the id {answer[:64]!r}")
+        return Logged(*row)
+
+    def give_label(self, answer: str, label: str, labels: list[str], subject: str, image: bytes | None) -> None:
+        """Keep a person's label for an answer. Raises Refused for an unknown id or label, and for a second label."""
+        logged = self.find(answer)
+        if label not in labels:
+            raise Refused("unknown_label", f"{label[:64]!r} is none of {', '.join(labels)}")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([("key", "sha256", "label", "annotator"), (logged.id, logged.sha256, label, f"feedback {subject}")])
+        try:
+            with (self.settings.store / f"{logged.id}.csv").open("x", encoding="utf-8") as stream:
+                stream.write(text.getvalue())
+        except FileExistsError as error:
+            raise Refused("already_given", f"the answer {logged.id} has a label already") from error
+        if image is not None and self.settings.keep_images in ("feedback", "both"):
+            self._keep(logged.sha256, image)
+
+    def forget(self) -> None:
+        """Delete kept images, and the log's answers, older than the days that configuration says."""
+        oldest = time.time() - self.settings.keep_days * DAY
+        for path in self.images.glob("*"):
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+        with self.lock:
+            self.database.execute("DELETE FROM answers WHERE time < ?", (oldest,))
+
+    def _keep(self, sha256: str, data: bytes) -> None:
+        self.images.mkdir(exist_ok=True)
+        Path(self.images, sha256).write_bytes(data)

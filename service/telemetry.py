@@ -1,0 +1,67 @@
+"""What an operator sees: Prometheus metrics and one JSON line a request on standard output."""
+
+import json
+import sys
+import time
+import uuid
+
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.predictor import UNSURE, Answer
+
+REQUESTS = Counter("quire_requests", "Requests answered, by route and status", ["route", "status"])
+LATENCY = Histogram("quire_request_seconds", "Seconds from the request's head to the end of the answer", ["route"])
+ANSWERS = Counter("quire_answers", "Images answered, by prediction", ["prediction"])
+UNSURE_ANSWERS = Counter("quire_unsure_answers", "Images answered with unsure")
+CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buckets=[n / 20 for n in range(1, 21)])
+REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
+UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
+
+
+def count(answer: Answer) -> None:
+    """Count an answer."""
+    ANSWERS.labels(answer.prediction).inc()
+    CONFIDENCE.observe(answer.confidence)
+    if answer.decision == UNSURE:
+        UNSURE_ANSWERS.inc()
+
+
+class RequestLog:
+    """ASGI middleware: an id for each request, in its answer's X-Request-ID, in its log line and in its metrics."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, timed."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status, request_id = time.perf_counter(), 499, uuid.uuid4().hex  # 499: the client went away
+        scope.setdefault("state", {})
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        finally:
+            self._write(scope, status, time.perf_counter() - start, request_id)
+
+    def _write(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        made_up = "anything" in scope.get("path_params", {"anything": ""})
+        route = "none" if made_up else scope["path"]  # made-up paths make no new series
+        REQUESTS.labels(route, status).inc()
+        LATENCY.labels(route).observe(seconds)
+        refused = scope["state"].get("refused")
+        if refused:
+            REJECTED.labels(refused).inc()
+        line = {"time": round(time.time(), 3), "request": request_id, "method": scope["method"], "path": scope["path"]}
+        line |= {"status": status, "ms": round(1000 * seconds, 2), "refused": refused, "answers": scope["state"].get("answers")}
+        sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")

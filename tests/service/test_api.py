@@ -1,0 +1,357 @@
+"""The service over HTTP, as its clients meet it."""
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from stages.demo import ENCRYPTED, pdf
+from tests.conftest import ROOT
+from tests.service.conftest import Serve, Server, command, environment, free_port, wait_until_ready
+from tests.service.test_predictor import METADATA, write_model
+
+pytestmark = pytest.mark.server
+
+
+def plain(colour: str, encoding: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
+    """A picture of one colour: the test's model calls red cat, green dog, blue other, and grey it is unsure of."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, encoding, **options)
+    return buffer.getvalue()
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    assert set(response.json()) == {"error"}
+    assert set(response.json()["error"]) == {"code", "message"}
+    return response.status_code, response.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(("colour", "label"), [("red", "cat"), ("lime", "dog"), ("blue", "other")])
+@pytest.mark.parametrize("encoding", ["PNG", "JPEG", "WEBP"])
+def test_an_image_as_form_or_as_raw_body_gets_an_answer(server: Server, colour: str, label: str, encoding: str) -> None:
+    data = plain(colour, encoding)
+    form = server.client.post("/v1/classify", files={"image": ("any.txt", data, "text/plain")}).json()
+    raw = server.client.post("/v1/classify", content=data, headers={"Content-Type": "application/x-anything"}).json()
+    assert form["prediction"] == form["decision"] == raw["prediction"] == label
+    assert form["probabilities"] == raw["probabilities"]
+    assert sum(form["probabilities"].values()) == pytest.approx(1)
+    assert set(form["model"]) == {"version", "commit", "data"}
+    assert form["id"] != raw["id"]
+
+
+def test_an_unsure_answer_says_so(server: Server) -> None:
+    answer = server.client.post("/v1/classify", content=plain("grey")).json()
+    assert answer["decision"] == "unsure"
+    assert answer["prediction"] in METADATA["labels"]  # type: ignore[operator]
+
+
+def test_a_batch_answers_in_order_and_one_bad_image_spoils_only_its_row(server: Server) -> None:
+    contents = [plain("red"), b"no image", plain("blue")]
+    response = server.client.post("/v1/classify/batch", files=[("images", content) for content in contents])
+    rows = response.json()["answers"]
+    assert response.status_code == 200
+    assert [row.get("prediction") for row in rows] == ["cat", None, "other"]
+    assert rows[1]["error"]["code"] == "not_an_image"
+
+
+def test_a_pdf_gets_a_row_for_each_image_of_each_page(server: Server) -> None:
+    red, blue = plain("red", "JPEG"), plain("blue", "JPEG")
+    rows = server.client.post("/v1/classify/pdf", files={"pdf": pdf([red, blue, red])}).json()["images"]
+    assert [(row["page"], row["index"], row["prediction"], row["repeat"]) for row in rows] == [
+        (0, 0, "cat", False),
+        (1, 0, "other", False),
+        (2, 0, "cat", True),
+    ]
+    row = server.client.post("/v1/classify/pdf?pictures=true", content=pdf([red])).json()["images"][0]
+    assert row["picture"].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"text", (415, "not_a_pdf")),
+        (plain("red"), (415, "not_a_pdf")),
+        (b"", (422, "unreadable_pdf")),
+        (ENCRYPTED, (422, "unreadable_pdf")),
+        (b"%PDF-1.7 nothing", (422, "unreadable_pdf")),
+        (pdf([None] * 4), (422, "unreadable_pdf")),
+    ],
+)
+def test_a_bad_pdf_is_refused(server: Server, content: bytes, expected: tuple[int, str]) -> None:
+    assert refusal(server.client.post("/v1/classify/pdf", content=content)) == expected
+
+
+def test_the_earlier_api_is_answered_as_before(server: Server) -> None:
+    assert server.client.get("/health").json() == {"status": "OK"}
+    answer = server.client.post("/upload", files={"file": ("x.png", plain("red"))}).json()
+    assert answer["prediction"] == "Cat"
+    assert answer["values"] == pytest.approx([1, 0, 0], abs=1e-3)
+
+
+def bomb(side: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("1", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+HOSTILE: dict[str, tuple[bytes, tuple[int, str]]] = {
+    "empty": (b"", (400, "empty")),
+    "text": (b"hello", (415, "not_an_image")),
+    "a PDF as image": (pdf([plain("red", "JPEG")]), (415, "not_an_image")),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://192.0.2.1/"/></svg>', (415, "not_an_image")),
+    "GIF": (b"GIF89a\1\0\1\0\0\0\0;", (415, "not_an_image")),
+    "a URL": (b"http://192.0.2.1/cat.jpg", (415, "not_an_image")),
+    "JSON with a URL": (b'{"image": "http://192.0.2.1/cat.jpg"}', (415, "not_an_image")),
+    "truncated JPEG": (plain("red", "JPEG", (300, 300))[:700], (422, "damaged_image")),
+    "truncated PNG": (bomb(500)[:60], (422, "damaged_image")),
+    "pixel bomb of 9,000²": (bomb(9000), (413, "too_many_pixels")),
+    "pixel bomb of 30,000²": (bomb(30000), (413, "too_many_pixels")),
+    "300 kB and one": (plain("red") + b"\0" * 300_000, (413, "too_large")),
+    "50 MB": (b"\0" * 50_000_000, (413, "too_large")),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("route", ["/v1/classify", "/upload"])
+def test_a_hostile_body_is_refused_and_said_why(server: Server, name: str, route: str) -> None:
+    content, expected = HOSTILE[name]
+    field = "image" if route == "/v1/classify" else "file"
+    assert refusal(server.client.post(route, content=content)) == expected
+    assert refusal(server.client.post(route, files={field: ("x.jpg", content, "image/jpeg")})) == expected
+
+
+def test_a_hostile_image_inside_a_batch_spoils_only_its_row(server: Server) -> None:
+    small = [content for content, _ in HOSTILE.values() if len(content) < 50_000][:3]
+    rows = server.client.post("/v1/classify/batch", files=[("images", content) for content in [*small, plain("red")]]).json()[
+        "answers"
+    ]
+    assert ["error" in row for row in rows] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("request_parts", "expected"),
+    [
+        ({"files": {"picture": plain("red")}}, (400, "wrong_field")),
+        ({"files": {"image": (None, "http://192.0.2.1/cat.jpg")}}, (400, "wrong_field")),
+        ({"files": [("image", plain("red")), ("image", plain("blue"))]}, (400, "too_many_images")),
+        ({"files": {"image": ("x", b"")}}, (400, "empty")),
+        ({"content": b"no form", "headers": {"Content-Type": "multipart/form-data"}}, (400, "malformed")),
+        ({"content": b"--x\r\nbroken", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, (400, "wrong_field")),
+        ({"content": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, (400, "wrong_field")),
+        (
+            {"content": b"\xff" * 300, "headers": {"Content-Type": "multipart/form-data; boundary=\u00e9".encode("latin-1")}},
+            (400, "malformed"),
+        ),
+    ],
+)
+def test_a_wrong_form_is_refused(server: Server, request_parts: dict[str, Any], expected: tuple[int, str]) -> None:
+    assert refusal(server.client.post("/v1/classify", **request_parts)) == expected
+
+
+def test_chunks_without_a_length_are_counted(server: Server) -> None:
+    def chunks(count: int) -> Any:
+        yield plain("red")
+        for _ in range(count):
+            yield b"\0" * 10_000
+
+    assert server.client.post("/v1/classify", content=chunks(2)).json()["prediction"] == "cat"
+    assert refusal(server.client.post("/v1/classify", content=chunks(100))) == (413, "too_large")
+
+
+def test_other_paths_and_methods_are_refused_in_the_same_words(server: Server) -> None:
+    assert refusal(server.client.get("/v2/nothing")) == (404, "not_found")
+    assert refusal(server.client.get("/v1/classify")) == (405, "method_not_allowed")
+
+
+def test_too_many_images_in_a_batch_are_refused(server: Server) -> None:
+    assert refusal(server.client.post("/v1/classify/batch", files=[("images", plain("red"))] * 5)) == (400, "too_many_images")
+    assert refusal(server.client.post("/v1/classify/batch", content=plain("red"))) == (400, "wrong_field")
+
+
+def test_feedback_is_kept_once_and_as_import_labels_reads_it(server: Server) -> None:
+    data = plain("red", size=(41, 31))
+    answer = server.client.post("/v1/classify", content=data).json()
+    given = server.client.post("/v1/feedback", data={"id": answer["id"], "label": "dog"}, files={"image": data})
+    assert (given.status_code, given.json()) == (201, {"id": answer["id"], "label": "dog"})
+    assert refusal(server.client.post("/v1/feedback", json={"id": answer["id"], "label": "cat"})) == (409, "already_given")
+    (row,) = csv.DictReader((server.folder / "store" / f"{answer['id']}.csv").read_text().splitlines())
+    assert (row["label"], row["annotator"]) == ("dog", "feedback unnamed")
+    assert (server.folder / "store" / "images" / row["sha256"]).read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"id": "0", "label": "cat"}', (404, "unknown_id")),
+        (b'{"id": "../../etc/passwd", "label": "cat"}', (404, "unknown_id")),
+        (b'{"label": "cat"}', (400, "wrong_field")),
+        (b'{"id": 5, "label": ["cat"]}', (400, "wrong_field")),
+        (b"[]", (400, "wrong_field")),
+        (b"{", (400, "malformed")),
+        (b"[" * 100_000, (400, "malformed")),
+        (b"", (400, "malformed")),
+    ],
+)
+def test_bad_feedback_is_refused(server: Server, body: bytes, expected: tuple[int, str]) -> None:
+    assert refusal(server.client.post("/v1/feedback", content=body)) == expected
+
+
+def test_a_label_outside_the_classes_is_refused(server: Server) -> None:
+    answer = server.client.post("/v1/classify", content=plain("red")).json()
+    assert refusal(server.client.post("/v1/feedback", json={"id": answer["id"], "label": "bird"})) == (400, "unknown_label")
+
+
+def test_images_are_kept_only_where_configuration_says_so(serve: Serve, server: Server) -> None:
+    unsure = plain("grey", size=(33, 33))
+    with serve() as private:
+        private.client.post("/v1/classify", content=unsure)
+        assert not (private.folder / "store" / "images").exists()
+    before = set((server.folder / "store" / "images").glob("*")) if (server.folder / "store" / "images").exists() else set()
+    server.client.post("/v1/classify", content=unsure)
+    assert [path.read_bytes() for path in set((server.folder / "store" / "images").glob("*")) - before] == [unsure]
+
+
+def test_probes_metrics_openapi_and_log(server: Server) -> None:
+    for probe in ("/livez", "/readyz"):
+        assert server.client.get(probe).status_code == 200
+    response = server.client.post("/v1/classify", content=plain("lime"))
+    server.client.post("/v1/classify", content=b"text")
+    exported = server.client.get("/metrics").text
+    for metric in (
+        'quire_requests_total{route="/v1/classify",status="200"}',
+        'quire_request_seconds_bucket{le="0.1",route="/v1/classify"}',
+        'quire_answers_total{prediction="dog"}',
+        "quire_confidence_bucket",
+        "quire_unsure_answers_total",
+        'quire_rejected_total{reason="not_an_image"}',
+        "quire_requests_under_way 0.0",
+    ):
+        assert metric in exported
+    document = server.client.get("/openapi.json").json()
+    assert {"/v1/classify", "/v1/classify/batch", "/v1/classify/pdf", "/v1/feedback", "/upload", "/health"} == set(
+        document["paths"]
+    )
+    lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    assert response.headers["X-Request-ID"] in {line["request"] for line in lines}
+
+
+def test_a_slow_client_holds_no_worker_and_is_sent_away(server: Server) -> None:
+    host, port = server.client.base_url.host, server.client.base_url.port or 0
+    slow = [socket.create_connection((host, port), timeout=10) for _ in range(10)]
+    for connection in slow:
+        connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n123")
+    start = time.monotonic()
+    assert server.client.post("/v1/classify", content=plain("red")).status_code == 200
+    assert time.monotonic() - start < 1.5  # the slow ones are waited for two seconds
+    assert all(b"408" in connection.recv(100) for connection in slow)
+    for connection in slow:
+        connection.close()
+
+
+def test_over_the_limit_of_requests_is_429_at_once(serve: Serve) -> None:
+    large = plain("red", "PNG", (3000, 3000))
+    with serve(max_requests="2", threads="1") as small:
+        statuses: list[httpx.Response] = []
+
+        def ask() -> None:
+            statuses.append(httpx.post(f"{small.client.base_url}/v1/classify", content=large, timeout=60))
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        refused = [response for response in statuses if response.status_code == 429]
+        assert 1 <= len(refused) <= 6
+        assert {response.status_code for response in statuses} == {200, 429}
+        assert refused[0].headers["Retry-After"] == "1"
+        assert refusal(refused[0]) == (429, "busy")
+
+
+def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
+    with serve() as running:
+        worker = subprocess.run(
+            ["pgrep", "-P", str(running.process.pid), "-f", "bentoml_impl.worker"], capture_output=True, text=True, check=True
+        )
+        os.kill(int(worker.stdout.split()[0]), signal.SIGKILL)
+        time.sleep(0.5)
+        wait_until_ready(running.client, running.process)
+        assert running.client.post("/v1/classify", content=plain("red")).status_code == 200
+        answers: list[int] = []
+        large = plain("red", "PNG", (5000, 5000))
+        asking = threading.Thread(
+            target=lambda: answers.append(
+                httpx.post(f"{running.client.base_url}/v1/classify", content=large, timeout=60).status_code
+            )
+        )
+        asking.start()
+        time.sleep(0.2)
+        running.process.send_signal(signal.SIGTERM)
+        asking.join()
+        assert answers == [200]
+        assert running.process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "settings", "message"),
+    [
+        ("missing", [], {}, "model.onnx: no such file"),
+        ("damaged", [], {}, "not a model that ONNX Runtime loads"),
+        ("labels", [], {}, "3 probabilities for 2 labels"),
+        ("size", [], {}, "takes images of 8 x 8, its metadata say 16"),
+        ("", [], {"max_bytes": "many"}, "QUIRE_MAX_BYTES: Input should be a valid integer"),
+        ("", ["--host", "0.0.0.0"], {}, "0.0.0.0 is a public address and QUIRE_OIDC_ISSUER is not set"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line_and_exit_1(
+    tmp_path: Path, damage: str, options: list[str], settings: dict[str, str], message: str
+) -> None:
+    metadata: dict[str, Any] = dict(METADATA)
+    if damage == "labels":
+        metadata["labels"] = ["cat", "dog"]
+    if damage == "size":
+        metadata["input"] = {"size": 16, "resize": "squash"}
+    model = write_model(tmp_path / "model.onnx", metadata)
+    if damage == "missing":
+        model.unlink()
+    if damage == "damaged":
+        model.write_bytes(b"no model")
+    failed = subprocess.run(
+        command(free_port(), *options),
+        cwd=ROOT,
+        env=environment(tmp_path, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert failed.returncode == 1
+    assert message in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
+    write_model(tmp_path / "model.onnx", METADATA)
+    port = free_port()
+    surroundings = environment(tmp_path, public_without_auth="true")
+    process = subprocess.Popen(
+        command(port, "--host", "0.0.0.0"), cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_ready(client, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert "quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on 0.0.0.0" in output
