@@ -14,7 +14,7 @@ from service.settings import Settings
 # Public-key algorithms only: with HS256 the issuer's public key would do as the secret, and `none` needs no key.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 TIMEOUT = 5  # seconds for the issuer to answer
-PAUSE = 10  # seconds between two looks at the issuer's keys, so that made-up key ids do not become requests to it
+PAUSE = 3  # seconds between two looks at the issuer's keys, so that made-up key ids do not become requests to it
 
 
 class Tokens:
