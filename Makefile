@@ -5,11 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# Nothing phones home; DVC's switches stand in .dvc/config.
-export MLFLOW_DISABLE_TELEMETRY := true
-export BENTOML_DO_NOT_TRACK := True
+# Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
+QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-.PHONY: help install lock data demo repro freeze check test benchmark clean
+export PDFS ANNOTATIONS
+
+.PHONY: help install lock data demo repro freeze check test benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -18,7 +19,7 @@ install: .venv/installed  ## make the environment in .venv from the lock
 
 # uv checks every package's hash. UV_TORCH_BACKEND=cpu takes torch from PyTorch's own index, a tenth of the size:
 # other files than the lock's, so versions are kept and hashes are not.
-.venv/installed: requirements.lock
+.venv/installed: requirements.lock Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Quire needs Python 3.11 or later, not " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
@@ -29,6 +30,7 @@ ifdef UV_TORCH_BACKEND
 else
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 endif
+	echo '$(QUIET)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
 	touch $@
 
 lock:  ## resolve pyproject.toml anew and write requirements.lock
@@ -36,7 +38,7 @@ lock:  ## resolve pyproject.toml anew and write requirements.lock
 		--group train --group dev pyproject.toml -o requirements.lock
 
 data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder>
-	@python -m stages.data $(if $(PDFS),--pdfs '$(PDFS)') $(if $(ANNOTATIONS),--annotations '$(ANNOTATIONS)')
+	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"}
 
 demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
 	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo
@@ -58,6 +60,3 @@ test: check  ## all tests, with check
 
 benchmark: install  ## side-by-side measurements
 	python -m benchmarks.extraction
-
-clean:  ## remove the environment and what the stages wrote, never data/raw or data/annotations
-	rm -rf .venv data/images data/*.csv.partial model reports

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pymupdf
-from PIL import Image
+from PIL import Image, ImageFile
 
-from service.decode import decode
+from service.decode import DAMAGE
 
 Source = Literal["embedded", "page"]
 READ_ERRORS = (RuntimeError, ValueError, OSError, pymupdf.mupdf.FzErrorBase)  # what PyMuPDF raises for damaged data
+CUT_SHORT = re.compile(r"truncated|premature|padding|ignoring|cannot|error", re.IGNORECASE)  # of MuPDF's warnings
 RGB_OR_GREY = ("DeviceRGB", "DeviceGray", "CalRGB", "CalGray", "ICCBased(RGB", "ICCBased(Gray")
 
 
@@ -36,13 +37,18 @@ class PageImage:
     problem: str = ""
 
 
+def is_pdf(data: bytes) -> bool:
+    """Whether the bytes begin as a PDF does, perhaps after some junk, as viewers allow."""
+    return b"%PDF-" in data[:1024]
+
+
 def open_pdf(data: bytes, max_pages: int) -> pymupdf.Document:
     """Open a PDF for reading. Raises UnreadablePdf for what is none, locked or longer than `max_pages`."""
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
     if not data:
         raise UnreadablePdf("empty file")
-    if b"%PDF-" not in data[:1024]:
+    if not is_pdf(data):
         raise UnreadablePdf("not a PDF: no %PDF- in its first 1024 bytes")
     try:
         document = pymupdf.open(stream=data, filetype="pdf")
@@ -85,32 +91,42 @@ def _rendered(document: pymupdf.Document, page: int, dpi: int, max_pixels: int) 
 
 
 def _embedded(document: pymupdf.Document, number: int, max_pixels: int) -> Iterator[PageImage]:
+    pymupdf.TOOLS.reset_mupdf_warnings()
     try:
         page = document.load_page(number)
-        content: bytes = page.read_contents()
-        listed, inline = _drawn(page, content), _inline(page, content)
+        listed, others = _on_page(page)
+        taken = [block for block in others if block["width"] * block["height"] <= max_pixels]
+        blocks = _blocks(page, [block["number"] for block in taken])
     except READ_ERRORS as error:
         yield PageImage(number, 0, problem=f"damaged: {error}")
         return
     for index, entry in enumerate(listed):
         yield _image_object(document, number, index, entry, max_pixels)
-    for index, (width, height, data) in enumerate(inline, start=len(listed)):
-        yield PageImage(number, index, width, height, "png", data)
+    for index, block in enumerate(others, start=len(listed)):
+        yield _image_block(number, index, block, blocks.get(block["number"]), max_pixels)
+    warnings = pymupdf.TOOLS.mupdf_warnings().splitlines()
+    if warnings and not listed and not others:
+        yield PageImage(number, 0, problem=f"damaged: {warnings[0]}")
 
 
-def _drawn(page: pymupdf.Page, content: bytes) -> list[tuple[Any, ...]]:
-    """The entries of `Page.get_images` that the page draws, itself or by a form that it draws.
+def _on_page(page: pymupdf.Page) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
+    """What a page draws: the image objects among `Page.get_images`, and what is drawn in any other way.
 
-    Some producers give all pages one list of resources, so that each page lists the images of all.
+    Some producers give all pages one list of resources, so that each page lists the images of all: only what is
+    drawn counts. A plain page names each image in its content; only for others MuPDF is asked what it draws,
+    which takes as long as all the rest.
     """
-    entries = page.get_images(full=True)
-    names = {0: _names_drawn(content)}  # by the xref of the form that draws them, 0 for the page
-    forms = page.get_xobjects() if any(entry[9] for entry in entries) else []
-    for _ in forms:  # a form that a drawn form draws is drawn, to any depth
-        for xref, name, parent, _box in forms:
-            if xref not in names and name in names.get(parent, ()):
-                names[xref] = _names_drawn(page.parent.xref_stream(xref) or b"")
-    return [entry for entry in entries if entry[7] in names.get(entry[9], ())]
+    content: bytes = page.read_contents()
+    entries, names = page.get_images(full=True), _names_drawn(content)
+    listed = [entry for entry in entries if entry[9] == 0 and entry[7] in names]
+    plain = names and names == {entry[7] for entry in listed} and not re.search(rb"\bBI\s|\bscn\b|\bSCN\b", content)
+    if plain and page.parent.xref_get_key(page.xref, "Annots")[0] == "null":
+        return listed, []
+    drawn = page.get_image_info(xrefs=True)
+    xrefs = {info["xref"] for info in drawn}
+    listed = [entry for entry in entries if entry in listed or entry[0] in xrefs]
+    known = {entry[0] for entry in listed}
+    return listed, [info for info in drawn if info["xref"] not in known]
 
 
 def _names_drawn(content: bytes) -> set[str]:
@@ -119,18 +135,22 @@ def _names_drawn(content: bytes) -> set[str]:
     return {re.sub(rb"#([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), name).decode("utf-8", "replace") for name in names}
 
 
-def _inline(page: pymupdf.Page, content: bytes) -> list[tuple[int, int, bytes]]:
-    """Images that stand in the content stream itself (BI … ID … EI), as PNG."""
-    if not re.search(rb"\bBI\b.*?\bID\b", content, re.DOTALL):
-        return []
-    numbers = [info["number"] for info in page.get_image_info(xrefs=True) if info["xref"] == 0]
-    blocks = {block["number"]: block for block in page.get_text("dict")["blocks"] if block["type"] == 1}
-    return [_as_png(pymupdf.Pixmap(blocks[number]["image"])) for number in numbers if number in blocks]
+def _blocks(page: pymupdf.Page, numbers: list[int]) -> dict[int, bytes]:
+    """The encoded pictures of what is drawn without being an image object: inline, in patterns, in annotations."""
+    if not numbers:
+        return {}
+    return {block["number"]: block["image"] for block in page.get_text("dict")["blocks"] if block["number"] in numbers}
 
 
-def _as_png(pixels: pymupdf.Pixmap) -> tuple[int, int, bytes]:
-    rgb = pymupdf.Pixmap(pymupdf.csRGB, pixels)
-    return rgb.width, rgb.height, rgb.tobytes("png")
+def _image_block(page: int, index: int, info: dict[str, Any], data: bytes | None, max_pixels: int) -> PageImage:
+    width, height = info["width"], info["height"]
+    if width * height > max_pixels:
+        return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
+    try:
+        rgb = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.Pixmap(data))
+        return PageImage(page, index, rgb.width, rgb.height, "png", rgb.tobytes("png"))
+    except READ_ERRORS as error:
+        return PageImage(page, index, width, height, problem=f"damaged: {error}")
 
 
 def _image_object(document: pymupdf.Document, page: int, index: int, entry: tuple[Any, ...], max_pixels: int) -> PageImage:
@@ -138,28 +158,43 @@ def _image_object(document: pymupdf.Document, page: int, index: int, entry: tupl
     if width * height > max_pixels:
         return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
     try:
-        stored = _displayable_jpeg(document, xref, max_pixels)
-        if stored:
-            return PageImage(page, index, *stored[0], "jpg", stored[1])
-        return PageImage(page, index, width, height, "png", _drawn_alone(document, xref, width, height))
+        stored = _displayable_jpeg(document, xref)
+        if not stored:
+            return _drawn_alone(document, page, index, entry)
+        (width, height), data = stored
+        if width * height > max_pixels:  # a JPEG may be larger than the PDF says
+            return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
+        return PageImage(page, index, width, height, "jpg", data)
     except READ_ERRORS as error:
         return PageImage(page, index, width, height, problem=f"damaged: {error}")
 
 
-def _displayable_jpeg(document: pymupdf.Document, xref: int, max_pixels: int) -> tuple[tuple[int, int], bytes] | None:
-    """Size and bytes of an embedded JPEG that looks the same outside the PDF: no mask, no remapping, RGB or grey."""
+def _displayable_jpeg(document: pymupdf.Document, xref: int) -> tuple[tuple[int, int], bytes] | None:
+    """Size and bytes of an embedded JPEG that looks the same outside the PDF: whole, no mask, no remapping, RGB or grey."""
     if "DCTDecode" not in document.xref_get_key(xref, "Filter")[1] or _remapped(document, xref):
         return None
     stored = document.extract_image(xref)
     if stored.get("ext") != "jpeg" or not stored["cs-name"].startswith(RGB_OR_GREY):
         return None
     data: bytes = stored["image"]
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-        if header.mode not in ("RGB", "L"):
-            return None
-        if not data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):  # no end marker: cut short, or only sloppily written?
-            decode(data, max_pixels)
-        return header.size, data
+    if not data.startswith(b"\xff\xd8") or not data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):
+        return None
+    try:
+        with Image.open(io.BytesIO(data[: data.find(b"\xff\xda") + 256]), formats=("JPEG",)) as head:
+            size, mode = head.size, head.mode
+            return (size, data) if mode in ("RGB", "L") and _decodes(head) else None
+    except DAMAGE:
+        return None
+
+
+def _decodes(head: ImageFile.ImageFile) -> bool:
+    """Whether the decoder takes a JPEG's tables and first rows; to decode all of it would take as long as all the rest."""
+    head.draft("L", (1, 1))
+    try:
+        head.load()
+    except OSError as error:
+        return "truncated" in str(error)  # which it is: the rest was left out
+    return True
 
 
 def _remapped(document: pymupdf.Document, xref: int) -> bool:
@@ -170,12 +205,17 @@ def _remapped(document: pymupdf.Document, xref: int) -> bool:
     return masked or not identity or "ColorTransform" in document.xref_get_key(xref, "DecodeParms")[1]
 
 
-def _drawn_alone(document: pymupdf.Document, xref: int, width: int, height: int) -> bytes:
+def _drawn_alone(document: pymupdf.Document, number: int, index: int, entry: tuple[Any, ...]) -> PageImage:
     """The image drawn on a white page of its own size, as a viewer does: masks, colour spaces, every filter."""
+    xref, width, height = entry[0], entry[2], entry[3]
+    pymupdf.TOOLS.reset_mupdf_warnings()
     page = document.new_page(width=width, height=height)
     page.insert_image(page.rect, xref=xref)
-    data: bytes = page.get_pixmap(colorspace=pymupdf.csRGB, alpha=False).tobytes("png")
-    return data
+    pixels = page.get_pixmap(colorspace=pymupdf.csRGB, alpha=False)
+    warning = next((line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if CUT_SHORT.search(line)), "")
+    if warning:
+        return PageImage(number, index, width, height, problem=f"damaged: {warning}")
+    return PageImage(number, index, width, height, "png", pixels.tobytes("png"))
 
 
 def _too_large(width: int, height: int, max_pixels: int) -> str:

@@ -5,13 +5,17 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import ConfigDict, Field, ValidationError, validate_call
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 PARAMETERS = Path("params.yaml")
+
+
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and PyTorch take
 
 
 class BadInput(ValueError):

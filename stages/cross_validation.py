@@ -4,22 +4,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from stages.fit import Schedule, fit_head, fit_temperature
 from stages.network import zero_head
+from stages.split import Group, assign
 
 
-def assign_folds(targets: NDArray[np.int64], groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold number for each image, (N,) int64: grouped, stratified, at most as many folds as groups."""
-    count = min(folds, len(np.unique(groups)))
-    fold_of = np.zeros(len(targets), np.int64)
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(targets, targets, groups)):
-        fold_of[held_out] = fold
-    return np.unique(fold_of, return_inverse=True)[1].astype(np.int64)  # renumbered: a fold may have stayed empty
+def assign_folds(groups: list[Group], label_of: dict[str, str], folds: int, seed: int) -> dict[str, int]:
+    """A fold number for each key: grouped, stratified, at most as many folds as groups."""
+    count = min(folds, len(groups))
+    assigned: dict[Group, int] = {}
+    assign(groups, label_of, dict.fromkeys(range(count), 1 / count), seed, assigned)
+    return {key: fold for group, fold in assigned.items() for key in group}
 
 
 def out_of_fold(

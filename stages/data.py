@@ -46,6 +46,7 @@ def data(pdfs: Path | None, annotations: Path | None, folder: Path) -> None:
     for path, place in pairs:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
+    (folder / "annotations").mkdir(exist_ok=True)  # without labels yet, `import_labels` says what is missing
     track(folder)
     removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
     print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc dvc.lock and commit")

@@ -19,7 +19,7 @@ from service.decode import UndecodableImage
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
-from stages.command import BadInput, run
+from stages.command import BadInput, Seed, run
 from stages.gate import judge
 from stages.metrics import Predictions, confusion, describe, reliability
 from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability
@@ -44,7 +44,7 @@ class Facts:
 
 def evaluate(
     images: Path, items: Path, labels: Path, split: Path, model: Path, reports: Path,
-    *, at_least: dict[str, float], at_most: dict[str, float], seed: int,
+    *, at_least: dict[str, float], at_most: dict[str, float], seed: Seed,
 ) -> None:  # fmt: skip
     """Write metrics, predictions, plots, pictures, the model card and the gate's verdict.
 
@@ -53,7 +53,7 @@ def evaluate(
     """
     predictor = _predictor(model / "model.onnx")
     facts = _facts(items, labels, split, model / "out_of_fold.csv", predictor.labels)
-    answers = {key: _answer(predictor, images / str(item.file)) for key, item in sorted(facts.kept.items())}
+    answers = _answers(predictor, images, facts)
     tested = _predictions(answers, [key for key in facts.keys if facts.set_of[key] == "test"], facts)
     details = _details(tested, facts, predictor.min_confidence, seed)
     metrics = _metrics(details)
@@ -100,16 +100,25 @@ def _facts(items: Path, labels: Path, split: Path, out_of_fold: Path, classes: l
     )
 
 
-def _answer(predictor: Predictor, path: Path) -> Answer:
-    try:
-        return predictor.classify(path.read_bytes())
-    except UndecodableImage as error:
-        raise BadInput(f"{path}: {error}") from error
+def _answers(predictor: Predictor, images: Path, facts: Facts) -> dict[str, Answer | None]:
+    """The answer for each image kept; None for one that the service would refuse, unless it has a label."""
+    answers: dict[str, Answer | None] = {}
+    for key, item in sorted(facts.kept.items()):
+        path = images / str(item.file)
+        try:
+            answers[key] = predictor.classify(path.read_bytes())
+        except UndecodableImage as error:
+            if key in facts.set_of:
+                raise BadInput(f"{path}: {error}") from error
+            print(f"evaluate: no answer for {path}: {error}")
+            answers[key] = None
+    return answers
 
 
-def _predictions(answers: dict[str, Answer], keys: list[str], facts: Facts) -> Predictions:
+def _predictions(answers: dict[str, Answer | None], keys: list[str], facts: Facts) -> Predictions:
+    given = [answer for key in keys if (answer := answers[key])]  # every labelled image has one
     return Predictions(
-        probabilities=np.array([list(answers[key].probabilities.values()) for key in keys]),
+        probabilities=np.array([list(answer.probabilities.values()) for answer in given]),
         targets=np.array([facts.labels.index(facts.label_of[key]) for key in keys]),
         groups=np.array([facts.kept[key].document for key in keys]),
     )
@@ -157,14 +166,18 @@ def _headline(figures: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _write_predictions(path: Path, answers: dict[str, Answer], facts: Facts) -> None:
+def _write_predictions(path: Path, answers: dict[str, Answer | None], facts: Facts) -> None:
     header = ["key", "set", "label", "prediction", "decision", "confidence", *facts.labels]
-    rows = (
-        [key, facts.set_of.get(key), facts.label_of.get(key), answer.prediction, answer.decision, f"{answer.confidence:.6f}"]
-        + [f"{probability:.6f}" for probability in answer.probabilities.values()]
-        for key, answer in answers.items()
-    )
+    known = ((key, facts.set_of.get(key), facts.label_of.get(key)) for key in answers)
+    rows = ([*start, *_cells(answer, len(facts.labels))] for start, answer in zip(known, answers.values(), strict=True))
     write_csv(path, header, rows)
+
+
+def _cells(answer: Answer | None, classes: int) -> list[str]:
+    if answer is None:
+        return ["", "undecodable", "", *[""] * classes]
+    shares = [f"{probability:.6f}" for probability in answer.probabilities.values()]
+    return [answer.prediction, answer.decision, f"{answer.confidence:.6f}", *shares]
 
 
 def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path) -> None:

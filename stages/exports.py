@@ -4,13 +4,16 @@ The format is recognised by content. What is no vote (a skip, an empty answer, a
 """
 
 import csv
+import io
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -20,7 +23,11 @@ from stages.naming import key_of
 
 @dataclass(frozen=True)
 class Vote:
-    """One annotator's label for one image. `source` is the export's file, `place` where in it."""
+    """One annotator's label for one image. `source` is the export's file, `place` where in it.
+
+    `edited` is when the annotator last changed it, where the tool says so: then the latest counts. `date` is when
+    it was given, as the tool writes it; `other_key` a second reading of the file's name.
+    """
 
     key: str
     sha256: str | None
@@ -28,14 +35,17 @@ class Vote:
     label: str
     source: str
     place: str
+    date: str = ""
+    edited: str = ""
+    other_key: str = ""
 
 
 @dataclass
 class Export:
-    """What a file of annotations says: votes, and remarks on what is none, as (kind, name) pairs."""
+    """What a file of annotations says: votes, and remarks on what is none: kind, and two readings of the name."""
 
     votes: list[Vote] = field(default_factory=list)
-    remarks: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[tuple[str, str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -50,13 +60,17 @@ def read_export(path: Path, source: str) -> Export:
             return _csv(text, source)
         content = json.loads(text)
         return _label_studio(content, source) if isinstance(content, list) else _ecotag(content, source)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{source}: not JSON: {error}") from error
+    except csv.Error as error:
+        raise BadInput(f"{source}: not CSV: {error}") from error
     except ValidationError as error:
         problem = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
         value = "" if problem["type"] == "missing" else f", not {json.dumps(problem['input'], default=str)[:80]}"
         raise BadInput(f"{source}: {place}: {problem['msg']}{value}") from error
+    except BadInput:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, nested too deep
+        raise BadInput(f"{source}: not JSON: {error}") from error
 
 
 class _EcotagLabel(BaseModel):
@@ -65,6 +79,7 @@ class _EcotagLabel(BaseModel):
 
 class _EcotagRow(BaseModel):
     nameIdentifier: str | int
+    createDate: int | None = None
     fileName: str
     annotation: _EcotagLabel
 
@@ -79,7 +94,15 @@ def _ecotag(content: dict[str, Any], source: str) -> Export:
     # An export that was archived on delete has its outer keys in PascalCase.
     export = _Ecotag.model_validate({key[:1].lower() + key[1:]: value for key, value in content.items()})
     votes = [
-        Vote(key_of(row.fileName), None, f"ecotag:{row.nameIdentifier}", row.annotation.label, source, f"annotations[{number}]")
+        Vote(
+            key=key_of(row.fileName),
+            sha256=None,
+            annotator=f"ecotag:{row.nameIdentifier}",
+            label=row.annotation.label,
+            source=source,
+            place=f"annotations[{number}]",
+            date=_date(row.createDate),
+        )
         for number, row in enumerate(export.annotations)
     ]
     warnings = []
@@ -88,17 +111,38 @@ def _ecotag(content: dict[str, Any], source: str) -> Export:
     return Export(votes, [], warnings)
 
 
+def _date(ticks: int | None) -> str:
+    """.NET's ticks, 100 ns since the year 1, in the server's own time without a zone."""
+    try:
+        return (datetime(1, 1, 1) + timedelta(microseconds=(ticks or 0) // 10)).isoformat() if ticks else ""
+    except OverflowError as error:
+        raise BadInput(f"createDate {ticks} is no date") from error
+
+
 class _LabelStudioData(BaseModel):
     image: str | None = None
     file_name: str | None = None
     sha256: str | None = None
 
 
+class _Person(BaseModel):
+    id: int
+
+
+class _Value(BaseModel):
+    choices: list[str] = []
+
+
+class _Region(BaseModel):
+    type: str = ""
+    value: _Value | None = None
+
+
 class _LabelStudioAnnotation(BaseModel):
-    completed_by: int | dict[str, Any]
+    completed_by: int | _Person
     was_cancelled: bool = False
     updated_at: str = ""
-    result: list[dict[str, Any]]
+    result: list[_Region]
 
 
 class _LabelStudioTask(BaseModel):
@@ -112,20 +156,25 @@ def _label_studio(content: list[Any], source: str) -> Export:
     tasks = TypeAdapter(list[_LabelStudioTask]).validate_python(content)
     export, seen = Export(), defaultdict(list)
     for task in tasks:
-        name = task.data.file_name or _uploaded_name(task.data.image, task.id, source)
+        name = task.data.file_name or _base_name(task.data.image, task.id, source)
         if task.data.sha256:
             seen[task.data.sha256].append(task.id)
         export.votes += _task_votes(task, name, source)
-        export.remarks += [(kind, key_of(name)) for kind in _task_remarks(task)]
+        export.remarks += [(kind, key_of(name), _uploaded(name)) for kind in _task_remarks(task)]
     doubles = [ids for ids in seen.values() if len(ids) > 1]
     export.warnings += [f"{source}: tasks {', '.join(map(str, ids))} are one image; their votes are merged" for ids in doubles]
     return export
 
 
-def _uploaded_name(image: str | None, task: int, source: str) -> str:
+def _base_name(image: str | None, task: int, source: str) -> str:
     if not image:
         raise BadInput(f"{source}: task {task}: data has neither file_name nor image")
-    return re.sub(r"^[0-9a-f]{8}-", "", image.rsplit("/", 1)[-1])  # what Label Studio puts in front on upload
+    return unquote(urlsplit(image).path.rsplit("/", 1)[-1])
+
+
+def _uploaded(name: str) -> str:
+    """The key without what Label Studio puts in front of a file's name on upload."""
+    return re.sub(r"^[0-9a-f]{8}-", "", key_of(name))
 
 
 def _task_votes(task: _LabelStudioTask, name: str, source: str) -> Iterator[Vote]:
@@ -135,7 +184,17 @@ def _task_votes(task: _LabelStudioTask, name: str, source: str) -> Iterator[Vote
         latest[_annotator(annotation)] = annotation
     for annotator, annotation in latest.items():
         for choice in _choices(annotation):
-            yield Vote(key_of(name), task.data.sha256, annotator, choice, source, f"task {task.id}")
+            yield Vote(
+                key=key_of(name),
+                sha256=task.data.sha256,
+                annotator=annotator,
+                label=choice,
+                source=source,
+                place=f"task {task.id}",
+                date=annotation.updated_at,
+                edited=annotation.updated_at,
+                other_key=_uploaded(name),
+            )
 
 
 def _task_remarks(task: _LabelStudioTask) -> Iterator[str]:
@@ -153,31 +212,32 @@ def _answers(task: _LabelStudioTask) -> list[_LabelStudioAnnotation]:
 
 def _annotator(annotation: _LabelStudioAnnotation) -> str:
     person = annotation.completed_by
-    return f"label-studio:{person.get('id') if isinstance(person, dict) else person}"
+    return f"label-studio:{person.id if isinstance(person, _Person) else person}"
 
 
 def _choices(annotation: _LabelStudioAnnotation) -> list[str]:
-    regions = [region for region in annotation.result if region.get("type") == "choices"]
-    return [str(choice) for region in regions for choice in region.get("value", {}).get("choices", [])]
+    return [choice for region in annotation.result if region.type == "choices" and region.value for choice in region.value.choices]
 
 
 def _csv(text: str, source: str) -> Export:
-    """A header with `label`, `key` or `file`, and perhaps `annotator`; commas, semicolons or tabs."""
-    lines = text.splitlines()
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
-    reader = csv.DictReader(lines, delimiter=delimiter)
+    """A header with `label`, `key` or `file`, perhaps `annotator` and `sha256`; commas, semicolons or tabs."""
+    delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = {(name or "").strip().lower() for name in reader.fieldnames or []}
     if "label" not in columns or not columns & {"key", "file"}:
         raise BadInput(f"{source}: no Ecotag JSON, no Label Studio JSON, and no CSV whose header names label and key or file")
     export = Export()
     for row in reader:
         cells = {(name or "").strip().lower(): (cell or "").strip() for name, cell in row.items() if isinstance(cell, str)}
+        if not any(cells.values()):  # a spreadsheet's empty rows
+            continue
         name, label, place = cells.get("key") or cells.get("file"), cells.get("label"), f"line {reader.line_num}"
         if not name:
             raise BadInput(f"{source}: {place}: neither key nor file")
         if label:
             annotator = cells.get("annotator") or "csv"
-            export.votes.append(Vote(key_of(name), None, f"csv:{annotator}", label, source, place))
+            votes = Vote(key_of(name), cells.get("sha256") or None, f"csv:{annotator}", label, source, place, cells.get("date", ""))
+            export.votes.append(votes)
         else:
-            export.remarks.append(("empty", key_of(name)))
+            export.remarks.append(("empty", key_of(name), key_of(name)))
     return export

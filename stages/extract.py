@@ -6,32 +6,43 @@ python -m stages.extract data/raw data/images data/items.csv
 import hashlib
 import os
 import shutil
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FileTimeout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
+from pydantic import Field
 from tqdm import tqdm
 
 from service.decode import MAX_PIXELS
-from service.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_repeat, open_pdf, page_images
-from stages.command import BadInput, run
+from service.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_pdf, is_repeat, open_pdf, page_images
+from stages.command import BadInput, Positive, run
 from stages.naming import document_names, image_key
 from stages.tables import Item, write_table
 
+Work = TypeVar("Work")
+
 
 def extract(
-    raw: Path, images: Path, items: Path, *, source: Source, dpi: int, max_pages: int, max_pixels: int, max_seconds: float
+    raw: Path,
+    images: Path,
+    items: Path,
+    *,
+    source: Source,
+    dpi: Positive,
+    max_pages: Positive,
+    max_pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)],
+    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)],
 ) -> None:
     """Write the images of all files in `raw` and a ledger with a row for each image and each unreadable file.
 
     A file is given `max_seconds` in a process of its own, so that a hostile one costs one row.
     Raises BadInput where `raw` holds nothing to keep.
     """
-    if max_pixels > MAX_PIXELS:
-        raise BadInput(f"params.yaml: extract.max_pixels: {max_pixels} is more than the decoder takes, {MAX_PIXELS}")
     documents = sorted(path.relative_to(raw).as_posix() for path in _files(raw))
     partial = images.with_name(images.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -55,14 +66,14 @@ def _files(raw: Path) -> list[Path]:
 
 
 def _in_processes(raw: Path, images: Path, documents: list[str], bounds: dict[str, Any], max_seconds: float) -> list[Item]:
-    names = document_names(documents)
+    names = document_names([document for document in documents if is_pdf(_head(raw / document))])
     with ProcessPool(max_workers=os.cpu_count() or 1) as pool:
         futures = []
         for document in documents:
-            arguments = (raw / document, document, names[document], images)
+            arguments = (raw / document, document, names.get(document, ""), images)
             futures.append(pool.schedule(extract_file, arguments, bounds, timeout=max_seconds))
         ledger = []
-        for document, future in tqdm(zip(documents, futures, strict=True), "extract", len(documents), unit="file", disable=None):
+        for document, future in _progress(list(zip(documents, futures, strict=True))):
             try:
                 ledger += future.result()
             except FileTimeout:
@@ -72,15 +83,32 @@ def _in_processes(raw: Path, images: Path, documents: list[str], bounds: dict[st
     return ledger
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(1024)
+
+
+def _progress(work: list[Work]) -> Iterator[Work]:
+    """A bar on a terminal, a line for every hundred files in a log."""
+    if sys.stderr.isatty():
+        yield from tqdm(work, "extract", unit="file")
+        return
+    for number, each in enumerate(work, start=1):
+        yield each
+        if number % 100 == 0:
+            print(f"extract: {number} of {len(work)} files", flush=True)
+
+
 def extract_file(
-    path: Path, document: str, name: str | None, images: Path, *, source: Source, dpi: int, max_pages: int, max_pixels: int
+    path: Path, document: str, name: str, images: Path, *, source: Source, dpi: int, max_pages: int, max_pixels: int
 ) -> list[Item]:
     """Write one file's images into `images`; return its rows of the ledger."""
-    if name is None:
-        return [_rejected(document, "its name is taken by another file; rename one")]
     try:
+        document.encode()
         pdf = open_pdf(path.read_bytes(), max_pages)
         rows = [_write(image, document, name, images) for image in page_images(pdf, source, dpi, max_pixels)]
+    except UnicodeEncodeError:
+        return [_rejected(document.encode(errors="surrogateescape").decode(errors="replace"), "its name is not UTF-8; rename it")]
     except (UnreadablePdf, *READ_ERRORS) as error:
         return [_rejected(document, str(error))]
     damage = " (damaged, repaired on opening)" if pdf.is_repaired else ""

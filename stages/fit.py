@@ -1,6 +1,7 @@
 """Fit with Lightning: early stopping and the best weights by the validation loss, never by the test set."""
 
 import logging
+import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=logger is not None,
+        enable_progress_bar=logger is not None and sys.stdout.isatty(),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.command import BadInput, run
+from stages.command import BadInput, Positive, run
 from stages.exports import Export, Vote, read_export
 from stages.tables import Item, Label, read_table, write_table
 
@@ -27,8 +27,8 @@ def import_labels(
     labels: Path,
     report: Path,
     *,
-    classes: Annotated[list[str], Field(min_length=2)],
-    min_votes: Annotated[int, Field(ge=1)],
+    classes: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)],
+    min_votes: Positive,
     tolerated: dict[str, Share],
 ) -> None:
     """Count the votes of all exports; write one row a labelled image and, by name, what could not be used.
@@ -39,6 +39,8 @@ def import_labels(
     if set(tolerated) != set(TOLERABLE):
         odd = sorted(set(tolerated) ^ set(TOLERABLE))[0]
         raise BadInput(f"params.yaml: import_labels.tolerated: {odd} is unknown or missing; known: {', '.join(TOLERABLE)}")
+    if len(set(classes)) < len(classes):
+        raise BadInput(f"params.yaml: import_labels.classes: {classes} names a class twice")
     ledger = {row.key: row for row in read_table(items, Item) if row.key}
     kept = {key: row for key, row in ledger.items() if row.status == "kept"}
     exports = [read_export(path, path.relative_to(annotations).as_posix()) for path in _files(annotations)]
@@ -48,14 +50,15 @@ def import_labels(
         orphan["image"] = ledger[orphan["key"]].status if orphan["key"] in ledger else "absent"
     rows = [row for key in sorted(kept) if (row := _decide(key, votes.get(key, []), min_votes, findings))]
     _compare_duplicates(rows, kept, findings)
-    for kind, key in sorted({remark for export in exports for remark in export.remarks}):
+    remarks = {(kind, key if key in kept else other) for export in exports for kind, key, other in export.remarks}
+    for kind, key in sorted(remarks):
         findings[kind].append({"key": key})
     _check(findings, tolerated, kept, rows, annotations)
     warnings = [warning for export in exports for warning in export.warnings]
     warnings += [
         f"no image has the label {label}: the model will not know it" for label in classes if label not in {r.label for r in rows}
     ]
-    _write(rows, labels, findings, warnings, report, classes)
+    _write(rows, labels, findings, warnings, report, classes, votes)
 
 
 def _files(annotations: Path) -> list[Path]:
@@ -66,15 +69,16 @@ def _files(annotations: Path) -> list[Path]:
 
 
 def _matched(exports: list[Export], kept: dict[str, Item]) -> list[Vote]:
-    """All votes, those that carry a content hash moved to the image with that content."""
+    """All votes, moved to the image of the content that they name, or of the second reading of its file's name."""
     by_hash: dict[str | None, list[str]] = defaultdict(list)
     for key, item in kept.items():
         by_hash[item.sha256].append(key)
     votes = []
     for vote in (vote for export in exports for vote in export.votes):
         same_content = by_hash.get(vote.sha256, []) if vote.sha256 else []
-        moved = bool(same_content) and vote.key not in same_content
-        votes.append(replace(vote, key=min(same_content)) if moved else vote)
+        known = [key for key in (vote.key, vote.other_key) if key in (same_content or kept)]
+        key = known[0] if known else min(same_content, default=vote.other_key or vote.key)
+        votes.append(replace(vote, key=key))
     return votes
 
 
@@ -97,8 +101,12 @@ def _named(vote: Vote) -> dict[str, Any]:
 def _decide(key: str, votes: list[Vote], min_votes: int, findings: Findings) -> Label | None:
     """The label of one image: each annotator has one vote, and more than half of the votes decide."""
     opinions: dict[str, set[str]] = defaultdict(set)
+    latest = {
+        annotator: max(vote.edited for vote in votes if vote.annotator == annotator) for annotator in {v.annotator for v in votes}
+    }
     for vote in votes:
-        opinions[vote.annotator].add(vote.label)
+        if vote.edited == latest[vote.annotator]:
+            opinions[vote.annotator].add(vote.label)
     undecided = {annotator: sorted(labels) for annotator, labels in opinions.items() if len(labels) > 1}
     counts = Counter(label for labels in opinions.values() for label in labels)
     entry = {"key": key, "votes": dict(sorted(counts.items()))}
@@ -134,7 +142,8 @@ def _check(findings: Findings, tolerated: dict[str, float], kept: dict[str, Item
             limit = f"tolerated are {share * len(kept):.0f} (import_labels.tolerated.{kind}: {share:g} of {len(kept)} images)"
             raise BadInput(f"{annotations}: {len(found)} {kind}: {_listed(found)}; {limit}")
     if not rows:
-        raise BadInput(f"{annotations}: no label for any of the {len(kept)} images; orphans: {_listed(findings['orphan'])}")
+        losses = ", ".join(f"{len(found)} {kind} ({_listed(found)})" for kind, found in findings.items() if found)
+        raise BadInput(f"{annotations}: no label for any of the {len(kept)} images; {losses}")
 
 
 def _listed(found: list[dict[str, Any]]) -> str:
@@ -142,7 +151,15 @@ def _listed(found: list[dict[str, Any]]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _write(rows: list[Label], labels: Path, findings: Findings, warnings: list[str], report: Path, classes: list[str]) -> None:
+def _write(
+    rows: list[Label],
+    labels: Path,
+    findings: Findings,
+    warnings: list[str],
+    report: Path,
+    classes: list[str],
+    votes: dict[str, list[Vote]],
+) -> None:
     counts = Counter(row.label for row in rows)
     summary = {
         "labelled": len(rows),
@@ -150,6 +167,7 @@ def _write(rows: list[Label], labels: Path, findings: Findings, warnings: list[s
         "counts": {kind: len(found) for kind, found in findings.items()},
         "warnings": warnings,
         **findings,
+        "votes": {key: [_named(vote) | {"date": vote.date} for vote in votes[key]] for key in sorted(votes)},
     }
     write_table(labels, Label, rows)
     report.parent.mkdir(parents=True, exist_ok=True)

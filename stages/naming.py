@@ -1,5 +1,6 @@
 """How images are named: `<pdf stem>_page<i>_index<j>.<ext>`; the key is the name without the extension."""
 
+import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -17,21 +18,29 @@ def key_of(file_name: str) -> str:
     """The key that a file name of an export stands for: no folder, no image extension, Unicode composed (NFC)."""
     path = PurePosixPath(file_name.replace("\\", "/"))
     name = path.stem if path.suffix.lower() in IMAGE_EXTENSIONS else path.name
-    return unicodedata.normalize("NFC", name)
+    return _composed(name)
 
 
-def document_names(documents: Sequence[str]) -> dict[str, str | None]:
+def document_names(documents: Sequence[str]) -> dict[str, str]:
     """Name each document, a path relative to the raw folder, by its stem; namesakes by their whole path.
 
-    `a/x.pdf` and `b/x.pdf` become `a-x` and `b-x`, so that no label can meet the wrong one. Where even that
-    is taken the name is None. Case does not tell names apart: on some file systems it does not.
+    `a/x.pdf` and `b/x.pdf` become `a-x` and `b-x`, so that no label can meet the wrong one. Where even that is taken,
+    a hash of the path follows. Case does not tell names apart: on some file systems it does not.
     """
-    stems = {document: key_of(PurePosixPath(document).stem) for document in documents}
-    shared = Counter(stem.casefold() for stem in stems.values())
-    names = {document: stem if shared[stem.casefold()] == 1 else _path_name(document) for document, stem in stems.items()}
-    taken = Counter(name.casefold() for name in names.values())
-    return {document: name if taken[name.casefold()] == 1 else None for document, name in names.items()}
+    names = {document: _composed(PurePosixPath(document).stem) for document in documents}
+    for rename in (_path_name, _hashed_name):
+        taken = Counter(name.casefold() for name in names.values())
+        names |= {document: rename(document) for document, name in names.items() if taken[name.casefold()] > 1}
+    return names
 
 
 def _path_name(document: str) -> str:
-    return key_of(str(PurePosixPath(document).with_suffix("")).replace("/", "-"))
+    return _composed(str(PurePosixPath(document).with_suffix("")).replace("/", "-"))
+
+
+def _hashed_name(document: str) -> str:
+    return f"{_path_name(document)}-{hashlib.sha256(document.encode()).hexdigest()[:8]}"
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

@@ -6,16 +6,18 @@ python -m stages.split data/items.csv data/labels.csv data/frozen.csv data/split
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from stages.command import BadInput, run
+from stages.command import BadInput, Seed, run
 from stages.tables import SETS, Assignment, Item, Label, SetName, read_table, write_table
 
 Group = tuple[str, ...]  # the keys of images that stay together
+Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 
 
-def split(items: Path, labels: Path, frozen: Path, assignments: Path, *, ratios: dict[SetName, float], seed: int) -> None:
+def split(items: Path, labels: Path, frozen: Path, assignments: Path, *, ratios: dict[SetName, float], seed: Seed) -> None:
     """Assign each labelled image to a set: grouped, stratified by label, the same for the same seed.
 
     A group that `frozen`, a table like the result, names keeps its set.
@@ -25,6 +27,10 @@ def split(items: Path, labels: Path, frozen: Path, assignments: Path, *, ratios:
     label_of = {row.key: row.label for row in read_table(labels, Label)}
     labelled = [row for row in read_table(items, Item) if row.key in label_of]
     groups = grouped(labelled)
+    if len(set(label_of.values())) < 2:
+        raise BadInput(
+            f"{labels}: all {len(label_of)} labels are {', '.join(set(label_of.values()))}; a classifier needs two classes"
+        )
     if len(groups) < len(SETS):
         raise BadInput(f"{labels}: {len(groups)} groups (documents joined by equal images) are too few for {', '.join(SETS)}")
     assigned = _frozen(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
@@ -61,21 +67,21 @@ def grouped(items: Sequence[Item]) -> list[Group]:
 
 
 def assign(
-    groups: Iterable[Group], label_of: dict[str, str], ratios: dict[SetName, float], seed: int, assigned: dict[Group, SetName]
+    groups: Iterable[Group], label_of: dict[str, str], ratios: Mapping[Name, float], seed: int, assigned: dict[Group, Name]
 ) -> None:
     """Add every group to `assigned`: large ones first, each to the set whose labels it leaves best balanced.
 
-    The greedy rule of scikit-learn's StratifiedGroupKFold, for sets of unequal size.
+    The greedy rule of scikit-learn's StratifiedGroupKFold, for sets of unequal size and classes of any.
     """
     totals = Counter(label_of[key] for group in groups for key in group)
-    held = {name: Counter(label_of[k] for g, s in assigned.items() if s == name for k in g) for name in SETS}
+    held = {name: Counter(label_of[k] for g, s in assigned.items() if s == name for k in g) for name in ratios}
     open_groups = [group for group in groups if group not in assigned]
     random.Random(seed).shuffle(open_groups)
     for position, group in enumerate(sorted(open_groups, key=len, reverse=True)):
         counts = Counter(label_of[key] for key in group)
         left = len(open_groups) - position
-        empty = [name for name in SETS if not held[name]]
-        candidates = empty if left <= len(empty) else list(SETS)  # the last groups go to sets that have none
+        empty = [name for name in ratios if not held[name]]
+        candidates = empty if left <= len(empty) else list(ratios)  # the last groups go to sets that have none
         best = min(candidates, key=lambda name: _change(held[name], counts, ratios[name], totals))
         held[best] += counts
         assigned[group] = best

@@ -1,6 +1,8 @@
 """MLflow: one run a training, with parameters, curves, commit and hashes. DVC owns data and lineage."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> MLFlowLogge
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     uri = tracking_uri()
-    logger = MLFlowLogger(EXPERIMENT, tracking_uri=uri, tags=_tags(hashes), log_model=False)
+    experiment = os.environ.get("DVC_EXP_NAME")
+    logger = MLFlowLogger(EXPERIMENT, run_name=experiment, tracking_uri=uri, tags=_tags(hashes), log_model=False)
     try:
         logger.log_hyperparams(parameters)
     except Exception as error:  # requests', SQLAlchemy's and MLflow's own errors share no base class
@@ -32,11 +35,22 @@ def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> MLFlowLogge
     return logger
 
 
+@contextmanager
+def recorded_run(parameters: dict[str, Any], hashes: dict[str, str]) -> Iterator[MLFlowLogger]:
+    """A run that is recorded as failed when the work inside it fails. Raises BadInput as `start_run` does."""
+    logger = start_run(parameters, hashes)
+    try:
+        yield logger
+    except BaseException:
+        logger.experiment.set_terminated(logger.run_id, "FAILED")
+        raise
+
+
 def finish_run(logger: MLFlowLogger, metrics: dict[str, float], model_hash: str) -> None:
     """Record the results and close the run."""
     logger.experiment.set_tag(logger.run_id, "model_sha256", model_hash)
     logger.log_metrics(metrics)
-    logger.finalize("success")
+    logger.experiment.set_terminated(logger.run_id, "FINISHED")
 
 
 def tracking_uri(root: Path | None = None) -> str:

@@ -18,19 +18,18 @@ from torch.utils.data import TensorDataset
 
 from service.decode import ResizeRule, UndecodableImage, decode
 from service.decode import resize as to_square
-from stages.command import BadInput, run
+from stages.command import BadInput, Positive, Seed, run
 from stages.cross_validation import assign_folds, out_of_fold
 from stages.export import export
 from stages.fit import Augmented, Examples, Schedule, fit_head, fit_temperature
 from stages.fit import fine_tune as fine_tune_all
 from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
 from stages.network import Backbone, Classifier, Network, zero_head
-from stages.split import grouped
+from stages.split import Group, grouped
 from stages.tables import Assignment, Item, Label, read_table, write_csv
-from stages.tracking import finish_run, start_run
+from stages.tracking import finish_run, recorded_run
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Data:
     labels: list[str]  # the classes, sorted; a target is an index into them
     images: NDArray[np.uint8]  # (N, S, S, 3)
     targets: NDArray[np.int64]  # (N,)
-    groups: NDArray[np.int64]  # (N,)
+    groups: list[Group]
     sets: NDArray[np.str_]  # (N,)
 
 
@@ -66,7 +65,7 @@ def train(
     min_confidence: Annotated[float, Field(ge=0, le=1)],
     accelerator: Literal["cpu", "gpu"],
     threads: Positive,
-    seed: int,
+    seed: Seed,
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
@@ -74,38 +73,46 @@ def train(
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: value for name, value in locals().items() if not isinstance(value, Path)}
-    seed_everything(seed, workers=True, verbose=False)
-    torch.set_num_threads(threads)
+    device = _device(accelerator)
     lineage = _lineage(items, labels, split, parameters)
-    logger = start_run(parameters, lineage)
-    data = _load(images, items, labels, split, image_size, resize)
-    network = Network(Backbone(backbone, image_size), zero_head(len(data.labels)))
-    features = network.backbone.to(_device(accelerator)).features(data.images)  # (N, 1280) float32
+    with recorded_run(parameters, lineage) as logger:
+        seed_everything(seed, workers=True, verbose=False)  # after MLflow has drawn the run's name
+        torch.set_num_threads(threads)
+        data = _load(images, items, labels, split, image_size, resize)
+        pretrained = Backbone(backbone, image_size).to(device)
+        features = pretrained.features(data.images)  # (N, 1280) float32
+        network = Network(pretrained.cpu(), zero_head(len(data.labels)))
 
-    schedule = Schedule(epochs, patience)
-    curves = fit_head(network.head, *_train_and_validation(data, features), weight_decay, schedule, logger)
-    logits = _validation_logits(network.head, features, data)
-    if fine_tune:
-        longer = Schedule(fine_tune_epochs, patience, fine_tune_batch_size, accelerator)
-        augmented, validation = _augmented_and_validation(data)
-        curves += fine_tune_all(network, augmented, validation, fine_tune_learning_rate, longer, logger)
-        logits = _validation_logits(network, torch.from_numpy(data.images), data)
-    temperature = fit_temperature(logits, data.targets[data.sets == "validation"])
+        schedule = Schedule(epochs, patience)
+        curves = fit_head(network.head, *_train_and_validation(data, features), weight_decay, schedule, logger)
+        logits = _validation_logits(network.head, features, data)
+        if fine_tune:
+            longer = Schedule(fine_tune_epochs, patience, fine_tune_batch_size, accelerator)
+            augmented, validation = _augmented_and_validation(data)
+            curves += fine_tune_all(network, augmented, validation, fine_tune_learning_rate, longer, logger)
+            logits = _validation_logits(network, torch.from_numpy(data.images), data)
+        temperature = fit_temperature(logits, data.targets[data.sets == "validation"])
 
-    fold_of = assign_folds(data.targets, data.groups, folds, seed)
-    probabilities = out_of_fold(features, data.targets, fold_of, len(data.labels), weight_decay, schedule)
-    metadata = {
-        "labels": data.labels,
-        "input": {"size": image_size, "resize": resize},
-        "decision": {"min_confidence": min_confidence, "temperature": round(temperature, 6)},
-        "lineage": lineage,
-    }
-    export(Classifier(network, temperature), image_size, metadata, model / "model.onnx")
-    write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
-    _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities)
-    results = {"temperature": temperature, "cross_validated_accuracy": float((probabilities.argmax(1) == data.targets).mean())}
-    finish_run(logger, results, hash_file(model / "model.onnx"))
-    print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
+        fold_of = _folds(data, folds, seed)
+        probabilities = out_of_fold(features, data.targets, fold_of, len(data.labels), weight_decay, schedule)
+        metadata = {
+            "labels": data.labels,
+            "input": {"size": image_size, "resize": resize},
+            "decision": {"min_confidence": min_confidence, "temperature": round(temperature, 6)},
+            "lineage": lineage,
+        }
+        export(Classifier(network, temperature), image_size, metadata, model / "model.onnx")
+        write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
+        _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities)
+        accuracy = float((probabilities.argmax(1) == data.targets).mean())
+        finish_run(logger, {"temperature": temperature, "cross_validated_accuracy": accuracy}, hash_file(model / "model.onnx"))
+        print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
+
+
+def _folds(data: Data, folds: int, seed: int) -> NDArray[np.int64]:
+    label_of = {key: data.labels[target] for key, target in zip(data.keys, data.targets, strict=True)}
+    fold_of = assign_folds(data.groups, label_of, folds, seed)
+    return np.array([fold_of[key] for key in data.keys])
 
 
 def _lineage(items: Path, labels: Path, split: Path, parameters: dict[str, Any]) -> dict[str, str]:
@@ -124,7 +131,6 @@ def _load(images: Path, items: Path, labels: Path, split: Path, size: int, rule:
     labelled = sorted((item for item in read_table(items, Item) if item.key in set_of), key=lambda item: str(item.key))
     keys = [str(item.key) for item in labelled]
     classes = sorted(set(label_of.values()))
-    group_of = {key: number for number, group in enumerate(grouped(labelled)) for key in group}
     with ThreadPoolExecutor() as pool:
         pixels = list(pool.map(lambda item: _square(images / str(item.file), size, rule), labelled))
     return Data(
@@ -132,7 +138,7 @@ def _load(images: Path, items: Path, labels: Path, split: Path, size: int, rule:
         labels=classes,
         images=np.stack(pixels),
         targets=np.array([classes.index(label_of[key]) for key in keys]),
-        groups=np.array([group_of[key] for key in keys]),
+        groups=grouped(labelled),
         sets=np.array([set_of[key] for key in keys]),
     )
 

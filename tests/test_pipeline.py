@@ -187,6 +187,27 @@ def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path, 
     assert (demo / "model" / "model.onnx").stat().st_mtime_ns == model
 
 
+@pytest.mark.filterwarnings("default:.*loader strategy is deprecated")
+def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
+    from mlflow import MlflowClient
+
+    image = min((demo / "data" / "images").glob("*.jpg"))
+    kept = image.read_bytes()
+    image.unlink()
+    image.write_bytes(b"no image")
+    try:
+        command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
+        failed = run(demo, *command, check=False)
+    finally:
+        image.write_bytes(kept)
+    assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WEBP image" in failed.stderr
+    client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    latest = max(runs, key=lambda found: found.info.start_time)
+    assert latest.info.status == "FAILED"
+    assert len({found.info.run_name for found in runs}) == len(runs)
+
+
 def test_fine_tuning_trains_all_weights(demo: Path) -> None:
     parameters = YAML().load((demo / "params.yaml").read_text())
     quick = {"fine_tune": True, "fine_tune_epochs": 1, "folds": 3, "epochs": 3, "image_size": 64}

@@ -43,8 +43,12 @@ def free_port() -> int:
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """A process environment in which the service reads its model and keeps its store in `folder`."""
     own = {"QUIRE_MODEL": str(folder / "model.onnx"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(folder / "bentoml")}
-    quiet = {"BENTOML_DO_NOT_TRACK": "True", "NO_PROXY": "127.0.0.1"}
-    return os.environ | own | quiet | {f"QUIRE_{name.upper()}": value for name, value in settings.items()}
+    spy = {
+        "PYTHONPATH": str(ROOT / "tests" / "no_network"),
+        "QUIRE_CONNECTIONS": str(folder / "connections"),
+        "NO_PROXY": "127.0.0.1",
+    }
+    return os.environ | own | spy | {f"QUIRE_{name.upper()}": value for name, value in settings.items()}
 
 
 def command(port: int, *options: str) -> list[str]:

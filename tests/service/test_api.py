@@ -1,6 +1,7 @@
 """The service over HTTP, as its clients meet it."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -9,11 +10,13 @@ import socket
 import subprocess
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from PIL import Image
 
 from stages.demo import ENCRYPTED, pdf
@@ -244,6 +247,49 @@ def test_probes_metrics_openapi_and_log(server: Server) -> None:
     )
     lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
     assert response.headers["X-Request-ID"] in {line["request"] for line in lines}
+
+
+def test_the_service_opens_no_connection(server: Server) -> None:
+    server.client.post("/v1/classify", content=b"http://192.0.2.1/cat.jpg")
+    assert not (server.folder / "connections").exists()
+
+
+def test_traces_go_to_a_collector_by_configuration(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector of our own that takes what the OTLP specification says: protobuf by POST, gzip or not."""
+    spans: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                spans.extend(span.name for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    collector = HTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    options = {
+        "excluded_urls": "readyz",
+        "exporter_type": "otlp",
+        "sample_rate": "1.0",
+        "otlp.protocol": "http",
+        "otlp.endpoint": f"http://127.0.0.1:{collector.server_port}/v1/traces",
+    }
+    monkeypatch.setenv(
+        "BENTOML_CONFIG_OPTIONS", " ".join(f"services.quire.tracing.{name}={value}" for name, value in options.items())
+    )
+    with serve() as traced:
+        traced.client.post("/v1/classify", content=plain("red"))
+        limit = time.monotonic() + 20
+        while not spans and time.monotonic() < limit:  # OpenTelemetry sends every five seconds
+            time.sleep(0.1)
+    collector.shutdown()
+    collector.server_close()
+    assert "POST /v1/classify" in spans
 
 
 def test_a_slow_client_holds_no_worker_and_is_sent_away(server: Server) -> None:

@@ -83,7 +83,7 @@ def test_a_truncated_jpeg_is_a_problem_not_a_file(picture: Encode) -> None:
     keys = {"Filter": "/DCTDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
     (image,) = images_of(pdf_with_object(keys, stored, (200, 200)))
     assert not image.data
-    assert image.problem.startswith("damaged: image file is truncated")
+    assert image.problem == "damaged: premature end of file in jpeg"
 
 
 def test_an_inline_image_is_taken(picture: Encode) -> None:

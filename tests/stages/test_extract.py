@@ -53,7 +53,7 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, picture: Encode) -> Non
     assert reasons["text.pdf"].startswith("not a PDF")
     assert reasons["empty.pdf"] == "empty file"
     assert reasons["locked.pdf"].startswith("encrypted")
-    assert reasons["cut.pdf"] == "no image on its pages (damaged, repaired on opening)"
+    assert reasons["cut.pdf"].startswith("damaged")
     assert reasons["blank.pdf"] == "no image on its pages"
     assert [row.document for row in rows if row.status == "kept"] == ["good.pdf"]
 

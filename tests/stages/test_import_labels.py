@@ -110,6 +110,12 @@ def test_votes_of_several_exports_count_together(tmp_path: Path) -> None:
     assert labels["b"].source == "2.json;3.csv"
 
 
+def test_feedback_of_the_service_counts_for_the_image_of_that_content(tmp_path: Path) -> None:
+    feedback = "key,sha256,label,annotator\n5f2d5a0c,sha-b,dog,feedback eve\n"
+    labels, _ = imported(tmp_path, {"5f2d5a0c.csv": feedback})
+    assert (labels["b"].label, labels["b"].annotators) == ("dog", "csv:feedback eve")
+
+
 def test_label_studio_answers_that_are_no_votes(tmp_path: Path) -> None:
     drafted = task(4, "d") | {"drafts": [{"result": []}]}
     predicted = task(3, "c") | {"predictions": [{"result": annotation(1, "cat")["result"]}]}
@@ -129,6 +135,40 @@ def test_label_studio_counts_the_latest_answer_of_a_person(tmp_path: Path) -> No
     answers = [annotation(1, "cat", at="2026-02-02"), annotation(1, "dog", at="2026-01-01")]
     labels, _ = imported(tmp_path, {"e.json": json.dumps([task(1, "a", *answers)])})
     assert labels["a"].label == "cat"
+
+
+def test_a_later_export_corrects_an_earlier_one(tmp_path: Path) -> None:
+    exports = {
+        f"{month}.json": json.dumps([task(1, "a", annotation(1, label, at=at))])
+        for month, label, at in (("feb", "dog", "02"), ("jan", "cat", "01"))
+    }
+    labels, report = imported(tmp_path, exports)
+    assert labels["a"].label == "dog"
+    assert report["conflict"] == []
+
+
+def test_every_vote_is_reported_with_its_annotator_and_date(tmp_path: Path) -> None:
+    _, report = imported(tmp_path, {"e.json": ecotag(("2", "a", "cat"))})
+    (vote,) = report["votes"]["a"]
+    assert (vote["annotator"], vote["label"], vote["date"]) == ("ecotag:2", "cat", "2024-01-20T11:20:51.105442")
+
+
+def test_a_name_that_begins_like_an_upload_is_found_as_it_is(tmp_path: Path) -> None:
+    real = Item("000edd72-8c4b_page0_index0", "x.pdf", 0, 0, "kept", None, 4, 4, "sha-x", "x.jpg")
+    write_table(tmp_path / "items.csv", Item, [real])
+    (tmp_path / "annotations").mkdir()
+    url = "s3://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
+    content = [task(1, "x", annotation(1, "cat")) | {"data": {"image": url}}]
+    (tmp_path / "annotations" / "e.json").write_text(json.dumps(content))
+    paths = [tmp_path / name for name in ("items.csv", "annotations", "labels.csv", "labels.json")]
+    import_labels(*paths, classes=["cat", "dog"], min_votes=1, tolerated=LENIENT)
+    assert [row.key for row in read_table(paths[2], Label)] == ["000edd72-8c4b_page0_index0"]
+
+
+def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
+    labels, report = imported(tmp_path, {"e.csv": '\ufefffile;label\r\na.png;cat\r\n"b.png";dog\r\n;\r\n'})
+    assert {key: row.label for key, row in labels.items()} == {"a": "cat", "b": "dog"}
+    assert report["empty"] == []
 
 
 def test_label_studio_two_choices_are_a_conflict(tmp_path: Path) -> None:
@@ -177,8 +217,15 @@ def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
         ("name,kind\na,cat\n", "e.json: no Ecotag JSON, no Label Studio JSON, and no CSV whose header"),
         ("key,label\n,cat\n", "e.json: line 2: neither key nor file"),
         ("", "e.json: no Ecotag JSON"),
+        (
+            json.dumps([task(1, "a", annotation(1, "cat") | {"result": [{"type": "choices", "value": {"choices": "cat"}}]})]),
+            "valid list",
+        ),
+        ("[" * 100_000, "e.json: not JSON: "),
+        ('{"a": ' + "1" * 5000 + "}", "e.json: not JSON: "),
+        ("key,label\n" + "a" * 200_000 + ",cat\n", "e.json: not CSV: field larger than field limit"),
         (json.dumps([{"id": 1, "data": {}, "annotations": []}]), "e.json: task 1: data has neither file_name nor image"),
-        (ecotag(("1", "gone", "cat")), "no label for any of the 4 images; orphans: gone"),
+        (ecotag(("1", "gone", "cat")), r"no label for any of the 4 images; 4 unlabelled \(a, b, c, d\), 1 orphan \(gone"),
     ],
 )
 def test_what_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, content: str, message: str) -> None:

@@ -21,9 +21,12 @@ def test_namesakes_are_told_apart_by_their_folders() -> None:
     assert document_names(["a/x.pdf", "b/x.pdf", "y.pdf"]) == {"a/x.pdf": "a-x", "b/x.pdf": "b-x", "y.pdf": "y"}
 
 
-def test_case_and_extension_do_not_tell_names_apart() -> None:
-    assert document_names(["a/X.pdf", "b/x.PDF"]) == {"a/X.pdf": "a-X", "b/x.PDF": "b-x"}
+def test_what_even_folders_do_not_tell_apart_gets_a_hash() -> None:
+    for documents in (["X.pdf", "x.PDF"], ["a/x.pdf", "a-x.pdf", "x.pdf"], ["\u00e9.pdf", "e\u0301.pdf"]):
+        names = document_names(documents)
+        assert len({name.casefold() for name in names.values()}) == len(documents)
+        assert document_names(documents[::-1]) == names
 
 
-def test_a_name_that_is_taken_even_so_is_none() -> None:
-    assert document_names(["a/x.pdf", "a-x.pdf", "x.pdf"]) == {"a/x.pdf": None, "a-x.pdf": None, "x.pdf": "x"}
+def test_a_stem_that_ends_like_an_image_keeps_its_end() -> None:
+    assert document_names(["x.png.pdf", "x.pdf"]) == {"x.png.pdf": "x.png", "x.pdf": "x"}

@@ -97,5 +97,10 @@ def test_too_few_groups_are_an_error_that_says_so(tmp_path: Path) -> None:
         assigned(tmp_path, {"a": 3, "b": 3, "c": 3}, frozen={"a_0": "train", "b_0": "train", "c_0": "test"})
 
 
+def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"all 1 labels are .*; a classifier needs two classes"):
+        assigned(tmp_path, {"a": 1})
+
+
 def test_a_few_groups_fill_every_set(tmp_path: Path) -> None:
     assert set(assigned(tmp_path, {"a": 9, "b": 1, "c": 1}).values()) == {"train", "validation", "test"}
