@@ -58,5 +58,8 @@ check: install  ## style and types
 test: check  ## all tests, with check
 	pytest
 
-benchmark: install  ## side-by-side measurements
+benchmark: install  ## side-by-side measurements, on the model and the pictures that are here
+	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
+	python -m benchmarks.serving
+	python -m benchmarks.hostile

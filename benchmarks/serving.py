@@ -1,0 +1,145 @@
+"""Requests a second and latency of the service against its peers: one machine, one run, the same weights and pictures.
+
+python -m benchmarks.serving      after `make repro`; `make benchmark` installs the peers
+"""
+
+import contextlib
+import http.client
+import io
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.peers import ENGINES, MODEL, onnx_classifier
+from service.decode import decode
+
+SECONDS, CLIENTS, THREADS = 8, 8, 2
+PEERS = {
+    "FastAPI + ONNX Runtime": ("fastapi", "onnx"),
+    "LitServe + ONNX Runtime": ("litserve", "onnx"),
+    "FastAPI + torch": ("fastapi", "torch"),
+    "LitServe + torch": ("litserve", "torch"),
+}
+
+
+def pictures(count: int = 30) -> list[bytes]:
+    """JPEGs of 500×375 made of the pictures in data/images."""
+    files = sorted(Path("data/images").iterdir())[:count]
+    return [_jpeg(decode(file.read_bytes()).resize((500, 375))) for file in files]
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, log: Path, **environment: str) -> Iterator[float]:
+    """Start a server; yield the seconds until it answered."""
+    start = time.perf_counter()
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        while not _answers(port):
+            if process.poll() is not None or time.perf_counter() - start > 90:
+                raise RuntimeError(f"{' '.join(command)} did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield time.perf_counter() - start
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _answers(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", "/v1/classify", body=b"")
+        connection.getresponse().read()
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def load(port: int, images: list[bytes], clients: int) -> tuple[float, float]:
+    """Requests a second and the median latency in milliseconds, with so many clients that each wait for their answer."""
+    latencies: list[float] = []
+    end = time.perf_counter() + SECONDS
+
+    def client(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            connection.request("POST", "/v1/classify", body=images[number % len(images)], headers={"Content-Type": "image/jpeg"})
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 200, response.status
+            latencies.append(time.perf_counter() - start)
+            number += 1
+
+    start = time.perf_counter()
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(latencies) / (time.perf_counter() - start), 1000 * statistics.median(latencies)
+
+
+def in_process(images: list[bytes]) -> tuple[float, float]:
+    """The limit: decode and forward on the same cores, without a server."""
+    probabilities = onnx_classifier()
+    one = []
+    for data in images * 3:
+        start = time.perf_counter()
+        probabilities(data)
+        one.append(time.perf_counter() - start)
+    with ThreadPoolExecutor(THREADS) as pool:
+        count, start = 0, time.perf_counter()
+        while time.perf_counter() - start < SECONDS:
+            count += len(list(pool.map(probabilities, images)))
+        return count / (time.perf_counter() - start), 1000 * statistics.median(one)
+
+
+def main() -> None:
+    images = pictures()
+    reference = [ENGINES[engine]()(images[0]) for engine in ("onnx", "torch")]
+    assert abs(reference[0] - reference[1]).max() < 1e-3, "the engines do not hold the same weights"
+    limit, decode_and_forward = in_process(images)
+    print(f"{len(images)} JPEGs of 500×375, {os.cpu_count()} cores, {CLIENTS} clients, {SECONDS} s each\n")
+    print("| | requests/s | ÷ limit | p50 at one client, ms | ready after, s |\n|---|---|---|---|---|")
+    print(f"| in process: decode + forward, {THREADS} threads | {limit:.0f} | 1.00 | {decode_and_forward:.1f} | |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        store = {"QUIRE_MODEL": str(MODEL), "QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
+        commands = {"Quire": ["bentoml", "serve", "--port"]}
+        commands |= {name: [sys.executable, "-m", "benchmarks.peers", *peer] for name, peer in PEERS.items()}
+        for name, command in commands.items():
+            port = free_port()
+            with running([*command, str(port)], port, Path(folder, "log"), **store) as ready:
+                load(port, images[:4], 2)  # warm
+                (many, _), (_, alone) = load(port, images, CLIENTS), load(port, images, 1)
+            print(f"| {name} | {many:.0f} | {many / limit:.2f} | {alone:.1f} | {ready:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
