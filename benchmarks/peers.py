@@ -1,6 +1,6 @@
-"""What others serve the same model with, as their own documentation shows it. Started by benchmarks.serving.
+"""The same model served by FastAPI, as its documentation shows it. Started by benchmarks.serving.
 
-python -m benchmarks.peers fastapi|litserve onnx|torch PORT
+python -m benchmarks.peers onnx|torch PORT
 """
 
 import sys
@@ -51,38 +51,16 @@ ENGINES: dict[str, Callable[[], Probabilities]] = {"onnx": onnx_classifier, "tor
 
 def serve_fastapi(engine: str, port: int) -> None:
     import uvicorn
-    from fastapi import FastAPI, Request
-    from starlette.concurrency import run_in_threadpool
+    from fastapi import FastAPI, UploadFile
 
     app, probabilities = FastAPI(), ENGINES[engine]()
 
-    async def classify(request: Request) -> dict[str, Any]:
-        return {"probabilities": (await run_in_threadpool(probabilities, await request.body())).tolist()}
+    def classify(image: UploadFile) -> dict[str, Any]:  # a plain function: FastAPI runs it on its threads
+        return {"probabilities": probabilities(image.file.read()).tolist()}
 
     app.post("/v1/classify")(classify)
     uvicorn.run(app, port=port, log_level="warning", access_log=False)
 
 
-def serve_litserve(engine: str, port: int) -> None:
-    import litserve
-    from fastapi import Request
-
-    class Api(litserve.LitAPI):  # type: ignore[misc]
-        def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe hands it over
-            self.probabilities = ENGINES[engine]()
-
-        async def decode_request(self, request: Request) -> bytes:
-            return await request.body()
-
-        def predict(self, data: bytes) -> NDArray[np.float32]:
-            return self.probabilities(data)
-
-        def encode_response(self, probabilities: NDArray[np.float32]) -> dict[str, Any]:
-            return {"probabilities": probabilities.tolist()}
-
-    server = litserve.LitServer(Api(api_path="/v1/classify"), accelerator="cpu", workers_per_device=2)
-    server.run(port=port, host="127.0.0.1", generate_client_file=False, log_level="warning")
-
-
 if __name__ == "__main__":
-    {"fastapi": serve_fastapi, "litserve": serve_litserve}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    serve_fastapi(sys.argv[1], int(sys.argv[2]))

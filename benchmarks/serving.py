@@ -25,11 +25,13 @@ from benchmarks.peers import ENGINES, MODEL, onnx_classifier
 from service.decode import decode
 
 SECONDS, CLIENTS, THREADS = 8, 8, 2
+FORM = "multipart/form-data; boundary=x"  # which all of them take
+HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="x.jpg"\r\n\r\n'
 PEERS = {
-    "FastAPI + ONNX Runtime": ("fastapi", "onnx"),
-    "LitServe + ONNX Runtime": ("litserve", "onnx"),
-    "FastAPI + torch": ("fastapi", "torch"),
-    "LitServe + torch": ("litserve", "torch"),
+    "FastAPI + ONNX Runtime": ("peers", "onnx"),
+    "LitServe + ONNX Runtime": ("litserve_peer", "onnx"),
+    "FastAPI + torch": ("peers", "torch"),
+    "LitServe + torch": ("litserve_peer", "torch"),
 }
 
 
@@ -84,13 +86,14 @@ def free_port() -> int:
 def load(port: int, images: list[bytes], clients: int) -> tuple[float, float]:
     """Requests a second and the median latency in milliseconds, with so many clients that each wait for their answer."""
     latencies: list[float] = []
+    bodies = [HEAD + image + b"\r\n--x--\r\n" for image in images]
     end = time.perf_counter() + SECONDS
 
     def client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while time.perf_counter() < end:
             start = time.perf_counter()
-            connection.request("POST", "/v1/classify", body=images[number % len(images)], headers={"Content-Type": "image/jpeg"})
+            connection.request("POST", "/v1/classify", body=bodies[number % len(bodies)], headers={"Content-Type": FORM})
             response = connection.getresponse()
             response.read()
             assert response.status == 200, response.status
@@ -132,7 +135,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = {"QUIRE_MODEL": str(MODEL), "QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
         commands = {"Quire": ["bentoml", "serve", "--port"]}
-        commands |= {name: [sys.executable, "-m", "benchmarks.peers", *peer] for name, peer in PEERS.items()}
+        commands |= {name: [sys.executable, "-m", f"benchmarks.{module}", engine] for name, (module, engine) in PEERS.items()}
         for name, command in commands.items():
             port = free_port()
             with running([*command, str(port)], port, Path(folder, "log"), **store) as ready:

@@ -15,8 +15,10 @@ from git import Repo
 from ruamel.yaml import YAML
 
 from service.predictor import Predictor
+from tests.service.conftest import Serve, serve
 
 pytestmark = pytest.mark.pipeline
+__all__ = ["serve"]  # the fixture
 
 
 def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -242,6 +244,19 @@ def test_no_real_document_is_in_two_sets(real: Path) -> None:
     document = {row["key"]: row["document"] for row in rows(real / "data" / "items.csv")}
     pairs = {(document[row["key"]], row["set"]) for row in rows(real / "data" / "split.csv")}
     assert len(pairs) == len({name for name, _ in pairs}) == 25  # five documents have one page, without a label
+
+
+def test_answers_over_http_are_those_of_the_offline_predictor(real: Path, serve: Serve) -> None:
+    predicted = {row["key"]: row for row in rows(real / "reports" / "predictions.csv")}
+    with serve(model=str(real / "model" / "model.onnx")) as served:
+        for image in sorted((real / "data" / "images").iterdir()):
+            answer = served.client.post("/v1/classify", files={"image": image.read_bytes()}).json()
+            row = predicted.pop(image.stem)
+            assert (answer["prediction"], answer["decision"]) == (row["prediction"], row["decision"])
+            assert {label: f"{share:.6f}" for label, share in answer["probabilities"].items()} == {
+                label: row[label] for label in answer["probabilities"]
+            }
+    assert not predicted
 
 
 def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
