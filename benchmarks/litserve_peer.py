@@ -1,6 +1,6 @@
 """The same model served by LitServe, as its documentation shows it. Started by benchmarks.serving.
 
-python -m benchmarks.litserve_peer onnx|torch PORT
+python -m benchmarks.litserve_peer onnx|torch WORKERS PORT
 """
 
 import sys
@@ -45,5 +45,5 @@ class TorchApi(Api):
 
 if __name__ == "__main__":
     api = {"onnx": Api, "torch": TorchApi}[sys.argv[1]](api_path="/v1/classify")
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=2)
-    server.run(port=int(sys.argv[2]), host="127.0.0.1", generate_client_file=False, log_level="warning")
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=int(sys.argv[2]))
+    server.run(port=int(sys.argv[3]), host="127.0.0.1", generate_client_file=False, log_level="warning")

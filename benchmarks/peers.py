@@ -51,12 +51,13 @@ ENGINES: dict[str, Callable[[], Probabilities]] = {"onnx": onnx_classifier, "tor
 
 def serve_fastapi(engine: str, port: int) -> None:
     import uvicorn
-    from fastapi import FastAPI, UploadFile
+    from fastapi import FastAPI, Request
+    from starlette.concurrency import run_in_threadpool
 
     app, probabilities = FastAPI(), ENGINES[engine]()
 
-    def classify(image: UploadFile) -> dict[str, Any]:  # a plain function: FastAPI runs it on its threads
-        return {"probabilities": probabilities(image.file.read()).tolist()}
+    async def classify(request: Request) -> dict[str, Any]:
+        return {"probabilities": (await run_in_threadpool(probabilities, await request.body())).tolist()}
 
     app.post("/v1/classify")(classify)
     uvicorn.run(app, port=port, log_level="warning", access_log=False)

@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,13 +24,12 @@ from benchmarks.peers import ENGINES, MODEL, onnx_classifier
 from service.decode import decode
 
 SECONDS, CLIENTS, THREADS = 8, 8, 2
-FORM = "multipart/form-data; boundary=x"  # which all of them take
-HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="x.jpg"\r\n\r\n'
 PEERS = {
     "FastAPI + ONNX Runtime": ("peers", "onnx"),
-    "LitServe + ONNX Runtime": ("litserve_peer", "onnx"),
+    "LitServe + ONNX Runtime, 2 workers": ("litserve_peer", "onnx", "2"),
     "FastAPI + torch": ("peers", "torch"),
-    "LitServe + torch": ("litserve_peer", "torch"),
+    "LitServe + torch, as it comes (1 worker)": ("litserve_peer", "torch", "1"),
+    "LitServe + torch, 2 workers": ("litserve_peer", "torch", "2"),
 }
 
 
@@ -83,30 +81,48 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def load(port: int, images: list[bytes], clients: int) -> tuple[float, float]:
-    """Requests a second and the median latency in milliseconds, with so many clients that each wait for their answer."""
+def load(port: int, images: list[bytes], clients: int, as_form: bool = False) -> tuple[float, float]:
+    """Requests a second and the median latency in milliseconds, with so many clients that each wait for their answer.
+
+    Bare sockets and requests made beforehand: the clients share the cores with the server, and should not weigh.
+    """
     latencies: list[float] = []
-    bodies = [HEAD + image + b"\r\n--x--\r\n" for image in images]
+    requests = [_request(image, as_form) for image in images]
     end = time.perf_counter() + SECONDS
 
     def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while time.perf_counter() < end:
-            start = time.perf_counter()
-            connection.request("POST", "/v1/classify", body=bodies[number % len(bodies)], headers={"Content-Type": FORM})
-            response = connection.getresponse()
-            response.read()
-            assert response.status == 200, response.status
-            latencies.append(time.perf_counter() - start)
-            number += 1
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            while time.perf_counter() < end:
+                start = time.perf_counter()
+                connection.sendall(requests[number % len(requests)])
+                _read_answer(connection)
+                latencies.append(time.perf_counter() - start)
+                number += 1
 
     start = time.perf_counter()
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(client, range(clients)))
     return len(latencies) / (time.perf_counter() - start), 1000 * statistics.median(latencies)
+
+
+def _request(image: bytes, as_form: bool) -> bytes:
+    body, kind = image, "image/jpeg"
+    if as_form:
+        part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="x.jpg"\r\n\r\n'
+        body, kind = part + image + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _read_answer(connection: socket.socket) -> None:
+    answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200"), answer[:500]
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, body = answer.split(b"\r\n\r\n", 1)
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
 
 
 def in_process(images: list[bytes]) -> tuple[float, float]:
@@ -135,12 +151,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = {"QUIRE_MODEL": str(MODEL), "QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
         commands = {"Quire": ["bentoml", "serve", "--port"]}
-        commands |= {name: [sys.executable, "-m", f"benchmarks.{module}", engine] for name, (module, engine) in PEERS.items()}
+        commands |= {name: [sys.executable, "-m", f"benchmarks.{module}", *options] for name, (module, *options) in PEERS.items()}
         for name, command in commands.items():
             port = free_port()
             with running([*command, str(port)], port, Path(folder, "log"), **store) as ready:
-                load(port, images[:4], 2)  # warm
-                (many, _), (_, alone) = load(port, images, CLIENTS), load(port, images, 1)
+                as_form = name.startswith("LitServe")  # it hands over forms and JSON only; the others take the body as it is
+                load(port, images[:4], 2, as_form)  # warm
+                (many, _), (_, alone) = (load(port, images, clients, as_form) for clients in (CLIENTS, 1))
             print(f"| {name} | {many:.0f} | {many / limit:.2f} | {alone:.1f} | {ready:.1f} |", flush=True)
 
 

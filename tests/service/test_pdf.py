@@ -1,4 +1,5 @@
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,45 @@ def test_real_pictures_are_byte_for_byte_those_in_the_pdf(real_pdfs: Path) -> No
         document = pymupdf.open(path)
         raw = [document.xref_stream_raw(page.get_images()[0][0]) for page in document]
         assert [image.data for image in images_of(path.read_bytes())] == raw
+
+
+def test_a_jpeg_larger_than_the_pdf_says_is_measured_by_itself(picture: Encode) -> None:
+    keys = {"Filter": "/DCTDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
+    (image,) = images_of(pdf_with_object(keys, picture(size=(400, 300)), (6, 4)), max_pixels=100_000)
+    assert image.problem == "400 x 300 pixels, over the limit of 100000"
+
+
+def test_a_large_inline_image_is_a_problem_before_it_is_decoded() -> None:
+    content = b"/Im Do Q q BI /W 400 /H 300 /CS /G /BPC 8 ID " + bytes(400 * 300) + b" EI"
+    keys = {"ColorSpace": "/DeviceGray", "BitsPerComponent": "8"}
+    small, large = images_of(pdf_with_object(keys, bytes(8), (4, 2), content), max_pixels=100_000)
+    assert small.data
+    assert large.problem == "400 x 300 pixels, over the limit of 100000"
+
+
+def test_a_jpeg_that_no_decoder_takes_is_a_problem(picture: Encode) -> None:
+    stored = bytearray(picture())
+    stored[stored.index(b"\xff\xdb") + 4] = 9  # a quantisation table of a number that does not exist
+    keys = {"Filter": "/DCTDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
+    (image,) = images_of(pdf_with_object(keys, bytes(stored), (48, 32)))
+    assert "Bogus DQT index 9" in image.problem
+
+
+def test_junk_around_a_jpeg_makes_it_a_png(picture: Encode) -> None:
+    keys = {"Filter": "/DCTDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
+    (image,) = images_of(pdf_with_object(keys, b"\r\n" + picture(), (48, 32)))
+    assert image.extension == "png"
+
+
+def test_cut_lossless_data_are_a_problem(picture: Encode) -> None:
+    pixels = zlib.compress(np.random.default_rng(0).bytes(48 * 32 * 3))
+    keys = {"Filter": "/FlateDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
+    (image,) = images_of(pdf_with_object(keys, pixels[: len(pixels) // 2], (48, 32)))
+    assert image.problem.startswith("damaged: ")
+
+
+def test_what_a_page_draws_by_odd_means_is_not_lost(picture: Encode) -> None:
+    """A comment between name and operator, and a name with a byte beyond ASCII: found by asking what is drawn."""
+    keys = {"Filter": "/DCTDecode", "ColorSpace": "/DeviceRGB", "BitsPerComponent": "8"}
+    (image,) = images_of(pdf_with_object(keys, picture(), (48, 32), b"/Im % a comment\nDo"))
+    assert image.data == picture()
