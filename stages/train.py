@@ -52,7 +52,7 @@ def train(
     model: Path,
     *,
     backbone: Literal["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"],
-    image_size: Annotated[int, Field(ge=32)],
+    image_size: Annotated[int, Field(ge=64)],
     resize: ResizeRule,
     epochs: Positive,
     patience: Positive,

@@ -1,0 +1,79 @@
+"""How the network is fed, fitted and stopped. Marked, for PyTorch and Lightning take seconds to import."""
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_pixels_reach_the_backbone_as_rgb_from_minus_one_to_one() -> None:
+    import torch
+
+    from stages.network import Backbone
+
+    backbone, seen = Backbone("efficientnet-lite0", 64).eval(), []
+    backbone.network._conv_stem.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    pixels = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    pixels[..., 0], pixels[..., 1] = 255, 127  # red full, green half, blue none
+    backbone(pixels)
+    assert [seen[0][0, channel].unique().item() for channel in range(3)] == [1.0, 0.0, -127 / 128]
+
+
+def test_the_pretrained_weights_are_in_their_places() -> None:
+    """A blank head gives even odds; the backbone's own head, whose weights came with it, must not."""
+    import torch
+
+    from stages.network import Backbone
+
+    backbone = Backbone("efficientnet-lite0", 224)
+    ramp = torch.linspace(0, 255, 224).to(torch.uint8).repeat(224, 1)[None, ..., None].repeat(1, 1, 1, 3)
+    with torch.inference_mode():
+        shares = torch.softmax(backbone.network._fc(backbone.eval()(ramp)), dim=1)
+    assert shares.max() > 0.05  # a thousand classes
+
+
+def test_the_best_weights_by_validation_are_kept_and_training_stops() -> None:
+    import torch
+    from torch.nn.functional import cross_entropy
+    from torch.utils.data import TensorDataset
+
+    from stages.fit import Schedule, fit_head
+    from stages.network import FEATURES, zero_head
+
+    draws = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randn(60, FEATURES, generator=draws), torch.randint(0, 3, (60,), generator=draws)  # nothing to learn
+    train, validation = TensorDataset(inputs[:40], targets[:40]), TensorDataset(inputs[40:], targets[40:])
+    head = zero_head(3)
+    curves = fit_head(head, train, validation, 0.001, Schedule(epochs=50, patience=3))
+    losses = [row["validation_loss"] for row in curves]
+    assert len(curves) < 50
+    assert losses[-1] > min(losses)
+    with torch.inference_mode():
+        assert cross_entropy(head(inputs[40:]), targets[40:]).item() == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_only_training_images_are_augmented() -> None:
+    import torch
+    from torch.utils.data import TensorDataset
+
+    from stages.fit import Augmented
+
+    images = torch.arange(64 * 64 * 3).remainder(256).to(torch.uint8).reshape(1, 64, 64, 3)
+    plain = TensorDataset(images, torch.zeros(1, dtype=torch.int64))
+    image, target = Augmented(plain)[0]
+    assert (image.shape, image.dtype, int(target)) == ((64, 64, 3), torch.uint8, 0)
+    assert not torch.equal(image, images[0])
+    assert torch.equal(plain[0][0], images[0])
+
+
+def test_temperature_calibrates_and_stays_finite_where_all_is_right() -> None:
+    import numpy as np
+
+    from stages.fit import fit_temperature
+
+    draws = np.random.default_rng(0)
+    logits = draws.normal(size=(2000, 3)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    targets = np.array([draws.choice(3, p=row / row.sum()) for row in shares.astype(np.float64)])
+    assert fit_temperature(3 * logits, targets) == pytest.approx(3, rel=0.15)
+    separable = np.eye(3, dtype=np.float32)[np.arange(15) % 3] * 10
+    assert 0.05 < fit_temperature(separable, np.arange(15) % 3) < 1
