@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS
 
-.PHONY: help install lock data demo repro freeze check test benchmark
+.PHONY: help install lock data demo repro freeze check test browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -55,8 +55,13 @@ check: install  ## style and types
 	ruff check .
 	mypy
 
-test: check  ## all tests, with check
+test: check browser  ## all tests, with check
 	pytest
+
+# Debian's Chromium tests the page. It is installed in CI only; elsewhere its tests are skipped and say so.
+browser:
+	@command -v chromedriver > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver > /dev/null; }
 
 benchmark: install  ## side-by-side measurements, on the model and the pictures that are here
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
