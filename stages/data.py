@@ -43,6 +43,8 @@ def data(pdfs: Path | None, annotations: Path | None, folder: Path) -> None:
     pairs += new_files(annotations, folder / "annotations", drawn) if annotations else []
     for path in drawn:
         path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
     for path, place in pairs:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
