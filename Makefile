@@ -26,7 +26,7 @@ install: .venv/installed  ## make the environment in .venv from the lock
 	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 ifdef UV_TORCH_BACKEND
-	$(BIN)/uv pip install --python $(BIN)/python --no-verify-hashes -c requirements.lock -r pyproject.toml --group train --group dev
+	$(BIN)/uv pip install --python $(BIN)/python --no-verify-hashes --compile-bytecode -c requirements.lock -r pyproject.toml --group train --group dev
 else
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 endif
@@ -68,3 +68,4 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	python -m benchmarks.extraction
 	python -m benchmarks.serving
 	python -m benchmarks.hostile
+	python -m benchmarks.threads

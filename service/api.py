@@ -116,14 +116,19 @@ def _row(state: State, data: bytes) -> dict[str, Any]:
         return refusal.body
 
 
-async def classify(request: Request) -> JSONResponse:
-    """Say what is on one image, sent as the multipart field `image` or as the raw body."""
+async def _classified(request: Request, field: str) -> Given:
     await _allowed(request)
     state: State = request.app.state.quire
-    data = only_file(await _received(request, "image"), "image")
+    data = only_file(await _received(request, field), field)
     given = await state.engine.run(partial(_answered, state, data))
     request.state.answers = [given.answer.decision]
-    return JSONResponse(state.engine.render(given))
+    return given
+
+
+async def classify(request: Request) -> JSONResponse:
+    """Say what is on one image, sent as the multipart field `image` or as the raw body."""
+    given = await _classified(request, "image")
+    return JSONResponse(request.app.state.quire.engine.render(given))
 
 
 async def classify_batch(request: Request) -> JSONResponse:
@@ -199,12 +204,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 async def upload(request: Request) -> JSONResponse:
     """As the earlier API answered: the field `file`, a capitalised prediction, and the probabilities as `values`."""
-    await _allowed(request)
-    state: State = request.app.state.quire
-    data = only_file(await _received(request, "file"), "file")
-    given = await state.engine.run(partial(_answered, state, data))
-    request.state.answers = [given.answer.decision]
-    answer = given.answer
+    answer = (await _classified(request, "file")).answer
     return JSONResponse({"prediction": answer.prediction.capitalize(), "values": list(answer.probabilities.values())})
 
 
