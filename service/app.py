@@ -74,11 +74,6 @@ class Quire:
                 f"quire: error: QUIRE_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}, not {problem['input']!r}"
             )
 
-    @bentoml.on_startup  # type: ignore[untyped-decorator]
-    def forget(self) -> None:
-        """Delete what was kept for as long as configuration says."""
-        app.state.quire.store.forget()
-
     def __is_ready__(self) -> bool:
         app.state.quire.engine.warm_up()
         return True

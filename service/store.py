@@ -20,7 +20,7 @@ from service.settings import Settings
 TABLE = """CREATE TABLE IF NOT EXISTS answers (
     id TEXT PRIMARY KEY, time REAL, sha256 TEXT, prediction TEXT, decision TEXT, confidence REAL, probabilities TEXT, model TEXT
 )"""
-DAY = 86400
+DAY, HOUR = 86400, 3600  # seconds
 
 
 class Logged(NamedTuple):
@@ -43,9 +43,12 @@ class Store:
         self.database.execute("PRAGMA journal_mode=WAL")
         self.database.execute("PRAGMA synchronous=NORMAL")  # an answer may be lost with the machine, never with the process
         self.database.execute(TABLE)
+        self.forgotten = 0.0
 
     def log(self, given: Given, data: bytes) -> None:
-        """Remember an answer, and its image where configuration says so."""
+        """Remember an answer, and its image where configuration says so; once an hour, forget what is too old."""
+        if time.time() - self.forgotten > HOUR:
+            self.forget()
         answer = given.answer
         probabilities = json.dumps(answer.probabilities)
         row = (
@@ -89,7 +92,8 @@ class Store:
 
     def forget(self) -> None:
         """Delete kept images, and the log's answers, older than the days that configuration says."""
-        oldest = time.time() - self.settings.keep_days * DAY
+        self.forgotten = time.time()
+        oldest = self.forgotten - self.settings.keep_days * DAY
         for path in self.images.glob("*"):
             if path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)

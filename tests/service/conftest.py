@@ -44,7 +44,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     """A process environment in which the service reads its model and keeps its store in `folder`."""
     own = {"QUIRE_MODEL": str(folder / "model.onnx"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(folder / "bentoml")}
     spy = {
-        "PYTHONPATH": str(ROOT / "tests" / "no_network"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("QUIRE_TEST_PATH"), str(ROOT / "tests" / "no_network")])),
         "QUIRE_CONNECTIONS": str(folder / "connections"),
         "NO_PROXY": "127.0.0.1",
     }

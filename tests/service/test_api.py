@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +20,13 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from PIL import Image
 
+from service.engine import Given
+from service.errors import Refused
+from service.predictor import Answer
+from service.settings import Settings
+from service.store import Store
 from stages.demo import ENCRYPTED, pdf
+from stages.lineage import imported_files
 from tests.conftest import ROOT
 from tests.service.conftest import Serve, Server, command, environment, free_port, wait_until_ready
 from tests.service.test_predictor import METADATA, write_model
@@ -223,6 +230,38 @@ def test_images_are_kept_only_where_configuration_says_so(serve: Serve, server: 
     before = set((server.folder / "store" / "images").glob("*")) if (server.folder / "store" / "images").exists() else set()
     server.client.post("/v1/classify", content=unsure)
     assert [path.read_bytes() for path in set((server.folder / "store" / "images").glob("*")) - before] == [unsure]
+
+
+def test_what_is_kept_is_forgotten_after_the_days_that_configuration_says(tmp_path: Path) -> None:
+    settings = Settings(store=tmp_path, keep_images="unsure", keep_days=30)
+    store = Store(settings, "model")
+    answers = [Given(name, f"sha-{name}", Answer("cat", "unsure", {"cat": 0.4})) for name in ("old", "new", "later")]
+    for given in answers[:2]:
+        store.log(given, b"picture")
+    long_ago = time.time() - 31 * 86400
+    os.utime(tmp_path / "images" / "sha-old", (long_ago, long_ago))
+    store.database.execute("UPDATE answers SET time = ? WHERE id = 'old'", (long_ago,))
+    store.forgotten = long_ago  # an hour has passed
+    store.log(answers[2], b"picture")
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["sha-later", "sha-new"]
+    with pytest.raises(Refused, match="no answer has the id 'old'"):
+        store.find("old")
+    store.database.close()
+
+
+def test_without_its_pdf_part_the_service_says_so(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pymupdf.py").write_text("raise ImportError('not installed here')")
+    monkeypatch.setenv("QUIRE_TEST_PATH", str(tmp_path))
+    with serve() as without:
+        assert refusal(without.client.post("/v1/classify/pdf", content=pdf([plain("red", "JPEG")]))) == (501, "no_pdf_support")
+        assert without.client.post("/v1/classify", content=plain("red")).status_code == 200
+
+
+def test_the_service_imports_nothing_of_the_other_rooms_and_nothing_that_trains() -> None:
+    assert {path.parts[0] for path in imported_files("service.app")} == {"service"}
+    code = "import sys, service.app; print(' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    assert not {"torch", "pytorch_lightning", "mlflow", "dvc", "pymupdf", "sklearn", "pandas"} & set(loaded)
 
 
 def test_probes_metrics_openapi_and_log(server: Server) -> None:
