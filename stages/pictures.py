@@ -72,10 +72,10 @@ def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
 def draw_mistakes(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
     """A contact sheet, the most confident mistakes first; at most as many as a person looks at."""
     shown = sorted(mistakes, key=lambda mistake: (-mistake.confidence, mistake.key))[:SHEET]
-    rows = max(1, -(-len(shown) // 4))
+    rows = -(-len(shown) // 4)
     figure = Figure(figsize=(14, 1 + 3.8 * rows), layout="constrained")
     figure.suptitle(f"{title}: {len(mistakes)}" + (f", the {SHEET} most confident" if len(mistakes) > SHEET else ""))
-    grid = figure.subplots(rows, 4, squeeze=False).ravel()
+    grid = figure.subplots(max(rows, 1), 4, squeeze=False).ravel()
     for axes in grid:
         axes.axis("off")
     for axes, mistake in zip(grid, shown, strict=False):
