@@ -1,4 +1,5 @@
 import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.decode import decode
-from stages.command import BadInput
+from stages.command import BadInput, call
 from stages.demo import ENCRYPTED, pdf
 from stages.extract import extract
 from stages.tables import Item, read_table
@@ -61,6 +62,34 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, picture: Encode) -> Non
 def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, picture: Encode) -> None:
     rows = extracted(tmp_path, {"a/x.pdf": pdf([picture(seed=1)]), "b/x.pdf": pdf([picture(seed=2)])})
     assert [row.key for row in rows] == ["a-x_page0_index0", "b-x_page0_index0"]
+
+
+def test_a_file_beside_a_pdf_does_not_take_its_name(tmp_path: Path, picture: Encode) -> None:
+    rows = extracted(tmp_path, {"x.pdf": pdf([picture()]), "x.xml": b"<xml/>"})
+    assert [(row.document, row.key, row.status) for row in rows] == [
+        ("x.pdf", "x_page0_index0", "kept"),
+        ("x.xml", None, "rejected"),
+    ]
+
+
+def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, picture: Encode) -> None:
+    extracted(tmp_path, {"good.pdf": pdf([picture()])})
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/raw/lat\xe9.pdf")).write_bytes(pdf([picture()]))
+    except OSError:
+        pytest.skip("this file system takes no name that is not UTF-8")
+    rows = extracted(tmp_path, {})
+    assert [(row.status, row.reason) for row in rows if row.document != "good.pdf"] == [
+        ("rejected", "its name is not UTF-8; rename it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dpi", 0), ("max_pages", 0), ("max_pixels", -1), ("max_pixels", 10**9), ("max_seconds", float("nan"))]
+)
+def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(BadInput, match=rf"params.yaml: extract.{name}: "):
+        call(extract, [tmp_path, tmp_path / "images", tmp_path / "items.csv"], BOUNDS | {name: value})
 
 
 def test_bounds_cost_the_file_or_the_image_and_name_it(tmp_path: Path, picture: Encode) -> None:

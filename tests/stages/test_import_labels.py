@@ -171,6 +171,12 @@ def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
     assert report["empty"] == []
 
 
+def test_a_person_without_an_id_is_an_error(tmp_path: Path) -> None:
+    nameless = annotation(1, "cat") | {"completed_by": {"email": "eve@example.com"}}
+    with pytest.raises(BadInput, match=r"e.json: \[0\].annotations\[0\].completed_by"):
+        imported(tmp_path, {"e.json": json.dumps([task(1, "a", nameless)])})
+
+
 def test_label_studio_two_choices_are_a_conflict(tmp_path: Path) -> None:
     tasks = [task(1, "a", annotation(1, "cat", "dog")), task(2, "b", annotation(1, "dog"))]
     _, report = imported(tmp_path, {"e.json": json.dumps(tasks)})
