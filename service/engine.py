@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from service.decode import UndecodableImage, decode, resize
+from service.decode import UndecodableImage
 from service.errors import Refused, undecodable
 from service.predictor import Answer, Predictor
 from service.settings import Settings
@@ -65,7 +65,7 @@ class Engine:
     def classify(self, data: bytes) -> Given:
         """The answer for one encoded image. Raises Refused."""
         try:
-            image = resize(decode(data, self.settings.max_pixels), self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
+            image = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
         answer = self.predictor.answer(self.predictor.probabilities(image[None])[0])

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from service.decode import ResizeRule, decode, resize
+from service.decode import MAX_PIXELS, ResizeRule, decode, resize
 
 UNSURE = "unsure"
 
@@ -53,9 +53,9 @@ class Predictor:
         if probabilities.shape[-1] != len(self.labels):
             raise InvalidModel(f"{path}: gives {probabilities.shape[-1]} probabilities for {len(self.labels)} labels")
 
-    def prepare(self, data: bytes) -> NDArray[np.uint8]:
+    def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """An encoded image as the network's input, (S, S, 3) uint8. Raises UndecodableImage."""
-        return resize(decode(data), self.size, self.rule)
+        return resize(decode(data, max_pixels), self.size, self.rule)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S, 3) uint8 → (N, C) float32, rows that sum to 1."""

@@ -11,7 +11,6 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from service.engine import Given
 from service.errors import Refused
@@ -21,14 +20,6 @@ TABLE = """CREATE TABLE IF NOT EXISTS answers (
     id TEXT PRIMARY KEY, time REAL, sha256 TEXT, prediction TEXT, decision TEXT, confidence REAL, probabilities TEXT, model TEXT
 )"""
 DAY, HOUR = 86400, 3600  # seconds
-
-
-class Logged(NamedTuple):
-    """An answer of the log."""
-
-    id: str
-    sha256: str
-    decision: str
 
 
 class Store:
@@ -66,29 +57,29 @@ class Store:
         if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
             self._keep(given.sha256, data)
 
-    def find(self, answer: str) -> Logged:
-        """The answer of that id. Raises Refused for an unknown one."""
+    def find(self, answer: str) -> str:
+        """The hash of the image that the answer of that id was for. Raises Refused for an unknown id."""
         with self.lock:
-            row = self.database.execute("SELECT id, sha256, decision FROM answers WHERE id = ?", (answer,)).fetchone()
+            row = self.database.execute("SELECT sha256 FROM answers WHERE id = ?", (answer,)).fetchone()
         if row is None:
             raise Refused("unknown_id", f"no answer has the id {answer[:64]!r}")
-        return Logged(*row)
+        return str(row[0])
 
     def give_label(self, answer: str, label: str, labels: list[str], subject: str, image: bytes | None) -> None:
         """Keep a person's label for an answer. Raises Refused for an unknown id or label, and for a second label."""
-        logged = self.find(answer)
+        sha256 = self.find(answer)
         if label not in labels:
             raise Refused("unknown_label", f"{label[:64]!r} is none of {', '.join(labels)}")
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("key", "sha256", "label", "annotator"), (logged.id, logged.sha256, label, f"feedback {subject}")])
+        writer.writerows([("key", "sha256", "label", "annotator"), (answer, sha256, label, f"feedback {subject}")])
         try:
-            with (self.settings.store / f"{logged.id}.csv").open("x", encoding="utf-8") as stream:
+            with (self.settings.store / f"{answer}.csv").open("x", encoding="utf-8") as stream:
                 stream.write(text.getvalue())
         except FileExistsError as error:
-            raise Refused("already_given", f"the answer {logged.id} has a label already") from error
+            raise Refused("already_given", f"the answer {answer} has a label already") from error
         if image is not None and self.settings.keep_images in ("feedback", "both"):
-            self._keep(logged.sha256, image)
+            self._keep(sha256, image)
 
     def forget(self) -> None:
         """Delete kept images, and the log's answers, older than the days that configuration says."""

@@ -39,7 +39,7 @@ def _path_name(document: str) -> str:
 
 
 def _hashed_name(document: str) -> str:
-    return f"{_path_name(document)}-{hashlib.sha256(document.encode()).hexdigest()[:8]}"
+    return f"{_path_name(document)}-{hashlib.sha256(document.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 def _composed(name: str) -> str:

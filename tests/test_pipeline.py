@@ -16,6 +16,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from service.predictor import Predictor
+from tests.conftest import free_port
 from tests.service.conftest import Serve, serve
 
 pytestmark = pytest.mark.pipeline
@@ -65,10 +66,6 @@ def read(path: Path) -> Any:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def hashes(project: Path) -> Any:
-    return YAML(typ="safe").load(project / "dvc.lock")["stages"]
 
 
 def test_the_spy_sees_a_connection(tmp_path: Path) -> None:
@@ -181,7 +178,8 @@ def test_bad_input_is_one_line_and_nothing_is_lost(demo: Path, stage: str, chang
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path, unused_port: int) -> None:
+def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path) -> None:
+    unused_port = free_port()
     command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
     model = (demo / "model" / "model.onnx").stat().st_mtime_ns
     failed = run(demo, *command, check=False, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{unused_port}")

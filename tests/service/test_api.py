@@ -29,8 +29,8 @@ from service.settings import Settings
 from service.store import Store
 from stages.demo import ENCRYPTED, pdf
 from stages.lineage import imported_files
-from tests.conftest import ROOT
-from tests.service.conftest import Serve, Server, command, environment, free_port, wait_until_ready
+from tests.conftest import ROOT, free_port
+from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
 from tests.service.test_predictor import METADATA, write_model
 
 pytestmark = pytest.mark.server

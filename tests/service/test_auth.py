@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from tests.service.conftest import Serve, Server, free_port
+from tests.conftest import free_port
+from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain, refusal
 
 pytestmark = pytest.mark.server
