@@ -8,9 +8,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
 QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-export PDFS ANNOTATIONS
+export PDFS ANNOTATIONS COMMIT
 
-.PHONY: help install lock data demo repro freeze check test browser benchmark
+.PHONY: help install lock data demo repro prove freeze check test browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -46,6 +46,9 @@ demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
 repro: install demo  ## run the five stages as far as something changed, and sum up
 	@dvc repro
 	@python -m stages.summary
+
+prove: install  ## make a commit's results anew and hold them against its dvc.lock: COMMIT=<revision>, else HEAD
+	@python -m stages.prove $${COMMIT:-HEAD}
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 from functools import partial
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from service import schema
 from service.auth import Tokens
 from service.decode import decode
-from service.engine import Engine, Given
+from service.engine import Engine, Given, Origin
 from service.errors import Refused, answer_refusal
 from service.settings import Settings
 from service.store import Store
@@ -101,16 +102,16 @@ async def _received(request: Request, field: str, max_files: int = 1) -> Any:
         state.receiving -= 1
 
 
-def _answered(state: State, data: bytes) -> Given:
+def _answered(state: State, data: bytes, origin: Origin | None = None) -> Given:
     given = state.engine.classify(data)
-    state.store.log(given, data)
+    state.store.log(given, data, origin)
     count(given.answer)
     return given
 
 
-def _row(state: State, data: bytes) -> dict[str, Any]:
+def _row(state: State, data: bytes, origin: Origin | None = None) -> dict[str, Any]:
     try:
-        return state.engine.render(_answered(state, data))
+        return state.engine.render(_answered(state, data, origin))
     except Refused as refusal:
         REJECTED.labels(refusal.code).inc()
         return refusal.body
@@ -154,21 +155,22 @@ async def classify_pdf(request: Request) -> JSONResponse:
     if state.pdf is None:
         raise Refused("no_pdf_support", "this service was installed without its PDF part; send the images")
     data = only_file(await _received(request, "pdf"), "pdf")
+    document = hashlib.sha256(data).hexdigest()
     pictures = request.query_params.get("pictures") == "true"
     async with state.engine.slot():
         images = await asyncio.to_thread(state.pdf.read, data)  # waits for its process, not on the model's threads
-        works = [partial(_page_row, state, image, repeat, pictures) for image, repeat in images]
+        works = [partial(_page_row, state, document, image, repeat, pictures) for image, repeat in images]
         rows = await state.engine.on_threads(works)
     request.state.answers = [row.get("decision") for row in rows]
     return JSONResponse({"images": rows})
 
 
-def _page_row(state: State, image: Any, repeat: bool, pictures: bool) -> dict[str, Any]:
+def _page_row(state: State, document: str, image: Any, repeat: bool, pictures: bool) -> dict[str, Any]:
     place = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
         REJECTED.labels("damaged_image").inc()
         return place | Refused("damaged_image", image.problem).body
-    row = place | _row(state, image.data)
+    row = place | _row(state, image.data, Origin(document, image.page, image.index))
     return row | {"picture": _thumbnail(image.data)} if pictures and "error" not in row else row
 
 

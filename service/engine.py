@@ -30,6 +30,15 @@ class Given:
     answer: Answer
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The PDF that an image was sent in: the hash of its bytes, page and index, both from 0."""
+
+    document: str
+    page: int
+    index: int
+
+
 class Engine:
     """The model and its threads. Raises InvalidModel where the file cannot be served."""
 

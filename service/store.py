@@ -12,13 +12,25 @@ import threading
 import time
 from pathlib import Path
 
-from service.engine import Given
+from service.engine import Given, Origin
 from service.errors import Refused
 from service.settings import Settings
 
-TABLE = """CREATE TABLE IF NOT EXISTS answers (
-    id TEXT PRIMARY KEY, time REAL, sha256 TEXT, prediction TEXT, decision TEXT, confidence REAL, probabilities TEXT, model TEXT
-)"""
+# The last three say where an image of a PDF stood: the hash of the PDF's bytes, the page, the index on the page.
+COLUMNS = {
+    "id": "TEXT PRIMARY KEY",
+    "time": "REAL",
+    "sha256": "TEXT",
+    "prediction": "TEXT",
+    "decision": "TEXT",
+    "confidence": "REAL",
+    "probabilities": "TEXT",
+    "model": "TEXT",
+    "document": "TEXT",
+    "page": "INTEGER",
+    "position": "INTEGER",
+}
+INSERT = f"INSERT INTO answers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 DAY, HOUR = 86400, 3600  # seconds
 
 
@@ -33,10 +45,18 @@ class Store:
         self.database = sqlite3.connect(settings.store / "answers.db", timeout=10, check_same_thread=False, isolation_level=None)
         self.database.execute("PRAGMA journal_mode=WAL")
         self.database.execute("PRAGMA synchronous=NORMAL")  # an answer may be lost with the machine, never with the process
-        self.database.execute(TABLE)
+        self._create_table()
         self.forgotten = 0.0
 
-    def log(self, given: Given, data: bytes) -> None:
+    def _create_table(self) -> None:
+        """Make the table, or give one of an earlier release the columns that it lacks."""
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS answers ({columns})")
+        there = {row[1] for row in self.database.execute("PRAGMA table_info(answers)")}
+        for name in [name for name in COLUMNS if name not in there]:
+            self.database.execute(f"ALTER TABLE answers ADD COLUMN {name} {COLUMNS[name]}")
+
+    def log(self, given: Given, data: bytes, origin: Origin | None = None) -> None:
         """Remember an answer, and its image where configuration says so; once an hour, forget what is too old."""
         if time.time() - self.forgotten > HOUR:
             self.forget()
@@ -51,9 +71,10 @@ class Store:
             answer.confidence,
             probabilities,
             self.model,
+            *((origin.document, origin.page, origin.index) if origin else (None, None, None)),
         )
         with self.lock:
-            self.database.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self.database.execute(INSERT, row)
         if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
             self._keep(given.sha256, data)
 

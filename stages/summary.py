@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stages.locks import LOCK, MACHINE, Difference, committed_file, differences, machine_differences, read_lock
+
 
 def summary(data: Path, reports: Path) -> str:
     """The summary that ends `make repro`."""
@@ -22,6 +24,30 @@ report    {reports / "model_card.md"}
 pictures  {reports / "plots"}: {", ".join(sorted(path.name for path in (reports / "plots").glob("*.png")))}"""
 
 
+def comparison(root: Path) -> str:
+    """How the results here stand to those of the commit that is checked out."""
+    text = committed_file(root, "HEAD", LOCK)
+    if text is None:
+        return f"the first here; commit {LOCK} to keep them"
+    found = differences(read_lock(text), read_lock((root / LOCK).read_text(encoding="utf-8")))
+    if not found:
+        return "identical to the committed results"
+    changed = [f"{difference.stage} {difference.name}" for difference in found if difference.kind != "output"]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return f"new, for the inputs are: {', '.join(changed[:3])}{more}; commit {LOCK} to keep them"
+    return _surprise(root, found[0])
+
+
+def _surprise(root: Path, first: Difference) -> str:
+    from stages.prove import place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
+
+    place = place_of(root, "HEAD", root, first.name)
+    machine = machine_differences(committed_file(root, "HEAD", MACHINE), (root / MACHINE).read_text(encoding="utf-8"))
+    where = f", {place.where}" if place else ""
+    return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}{where}; {'; '.join(machine) or 'same machine'}"
+
+
 def _read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
@@ -34,6 +60,7 @@ def _share(figure: dict[str, float]) -> str:
 def main() -> None:
     """Run as a command; the module's docstring shows how."""
     print(summary(Path("data"), Path("reports")))
+    print(f"results   {comparison(Path.cwd())}")
 
 
 if __name__ == "__main__":

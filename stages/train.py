@@ -24,6 +24,7 @@ from stages.export import export
 from stages.fit import Augmented, Examples, Schedule, fit_head, fit_temperature
 from stages.fit import fine_tune as fine_tune_all
 from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
+from stages.machine import write_machine
 from stages.network import Backbone, Classifier, Network, zero_head
 from stages.split import Group, grouped
 from stages.tables import Assignment, Item, Label, read_table, write_csv
@@ -104,6 +105,7 @@ def train(
         export(Classifier(network, temperature), image_size, metadata, model / "model.onnx")
         write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
         _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities)
+        write_machine(model / "machine.json", threads)
         accuracy = float((probabilities.argmax(1) == data.targets).mean())
         finish_run(logger, {"temperature": temperature, "cross_validated_accuracy": accuracy}, hash_file(model / "model.onnx"))
         print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
