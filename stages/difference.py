@@ -82,9 +82,11 @@ def _text(before: Path, after: Path) -> Place | None:
 
 def _onnx(before: Path, after: Path) -> Place | None:
     models = [onnx.load(path) for path in (before, after)]
-    metadata = [{entry.key: entry.value for entry in model.metadata_props} for model in models]
+    metadata = [dict(_leaves("", {entry.key: json.loads(entry.value) for entry in model.metadata_props})) for model in models]
     tensors = [{tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer} for model in models]
-    return _arrays(*tensors) or _first((f"metadata {name}", metadata[0].get(name), metadata[1].get(name)) for name in metadata[0])
+    return _arrays(*tensors) or _first(
+        (f"metadata {name}", metadata[0].get(name), metadata[1].get(name)) for name in metadata[0] | metadata[1]
+    )
 
 
 def _arrays(before: dict[str, NDArray[Any]], after: dict[str, NDArray[Any]]) -> Place | None:

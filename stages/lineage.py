@@ -33,11 +33,15 @@ def _file(module: str) -> Path:
 
 
 def _imports(file: Path) -> set[str]:
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ROOMS:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module in ROOMS:  # from stages import tables
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
-    return names
+    return {name for name in names if name.split(".")[0] in ROOMS}
 
 
 def hash_file(path: Path) -> str:

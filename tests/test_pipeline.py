@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from service.predictor import Predictor
 from tests.conftest import free_port
 from tests.service.conftest import Serve, serve
 
+# What a stage reads or writes that decides no result.
+ALSO_OPENED = {"train": ["model/machine.json", "requirements.lock", "mlflow.db"], "evaluate": ["reports/latency.json"]}
+
 pytestmark = pytest.mark.pipeline
 __all__ = ["serve"]  # the fixture
 
@@ -27,6 +31,7 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
     """Run a command of the environment in a project, every connection to another machine noted."""
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     spy = {"PYTHONPATH": str(Path(__file__).parent / "no_network"), "QUIRE_CONNECTIONS": str(project / ".git" / "connections")}
+    spy |= {"QUIRE_OPENED": str(project / ".git" / "opened")}
     author = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     surroundings = os.environ | {"PATH": binaries} | spy | author | environment
     done = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, check=False, timeout=300)
@@ -78,6 +83,23 @@ def test_the_demo_opens_no_connection(demo: Path) -> None:
     assert not (demo / ".git" / "connections").exists()
 
 
+def test_a_stage_opens_only_what_dvc_yaml_says(demo: Path) -> None:
+    """At run time, whatever the way in which it is imported or read: code, data, and files beside the code."""
+    stages = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]
+    opened = {tuple(line.split(" ", 1)) for line in (demo / ".git" / "opened").read_text().splitlines()}
+    assert {stage for stage, _ in opened} == set(stages)
+    for stage, path in opened:
+        block = stages[stage]
+        named = [
+            next(iter(out)) if isinstance(out, dict) else out
+            for kind in ("outs", "metrics", "plots")
+            for out in block.get(kind, [])
+        ]
+        allowed = [*block["deps"], *named, *ALSO_OPENED.get(stage, []), "params.yaml"]
+        source = re.sub(r"__pycache__/(\w+)\..*", r"\1.py", path)
+        assert any(source == name or source.startswith((f"{name}/", f"{name}.partial")) for name in allowed), (stage, path)
+
+
 def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
     metrics = read(demo / "reports" / "metrics.json")
     assert metrics["cross_validation"]["accuracy"] > 0.95
@@ -93,7 +115,14 @@ def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
 
 def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
     tracked = Repo(demo).git.ls_files("data", "model", "reports").splitlines()
-    assert tracked == ["data/.gitignore", "data/annotations.dvc", "data/frozen.csv", "data/raw.dvc", "reports/metrics.json"]
+    assert tracked == [
+        "data/.gitignore",
+        "data/annotations.dvc",
+        "data/frozen.csv",
+        "data/raw.dvc",
+        "model/machine.json",
+        "reports/metrics.json",
+    ]
     assert not Repo(demo).is_dirty(untracked_files=True)
 
 
