@@ -47,10 +47,8 @@ def _of_answer(root: Path, answer: dict[str, Any]) -> Lines:
     yield "answer", f"{answer['id']}, given {given}"
     yield "said", f"{answer['prediction']} with {answer['confidence']:.3f}, decision {answer['decision']}"
     if answer["document"]:
-        yield (
-            "asked about",
-            f"page {answer['page'] + 1}, image {answer['position'] + 1}, of a PDF with SHA-256 {answer['document']}",
-        )
+        place = f"page {answer['page'] + 1}, image {answer['position'] + 1} of the page"
+        yield "sent as", f"{place}, of a PDF with SHA-256 {answer['document']}"
     try:
         yield from _of_image(root, answer["sha256"], answer["sha256"], with_model=False)
     except BadInput:

@@ -5,12 +5,14 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from git import Repo
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +79,44 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]
         return project
 
     return make
+
+
+def run(project: Path, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment in a project, every connection to another machine noted."""
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    spy = {"PYTHONPATH": str(ROOT / "tests" / "no_network"), "QUIRE_CONNECTIONS": str(project / ".git" / "connections")}
+    spy |= {"QUIRE_OPENED": str(project / ".git" / "opened")}
+    author = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    surroundings = os.environ | {"PATH": binaries} | spy | author | environment
+    done = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, check=False, timeout=300)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def demo(make_project: Callable[[], Path]) -> Path:
+    """A project in which the demo ran once and was committed."""
+    project = make_project()
+    run(project, sys.executable, "-m", "stages.demo")
+    run(project, "dvc", "repro")
+    commit(project, "the demo's results")
+    Repo(project).create_tag("results")
+    return project
+
+
+@pytest.fixture(scope="session")
+def real(make_project: Callable[[], Path], real_pdfs: Path, real_export: Path) -> Path:
+    """A project in which the real set was brought in and ran once."""
+    project = make_project()
+    run(project, sys.executable, "-m", "stages.data", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
+    run(project, "dvc", "repro")
+    return project
+
+
+def commit(project: Path, message: str) -> None:
+    repository = Repo(project)
+    repository.git.add(all=True)
+    repository.git(c=["user.name=test", "user.email=test@localhost"]).commit("--quiet", "--allow-empty", "-m", message)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -32,7 +32,7 @@ def model(weight: float, version: int = 1) -> bytes:
     graph = onnx.helper.make_graph([], "g", [], [], [tensor])
     made = onnx.helper.make_model(graph)
     onnx.helper.set_model_props(made, {"lineage": json.dumps({"code": version})})
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def test_equal_files_have_none(pair: Pair) -> None:
