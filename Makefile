@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS COMMIT
 
-.PHONY: help install lock data demo repro prove freeze check test browser benchmark
+.PHONY: help install lock data demo repro prove promote rollback freeze check test browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -49,6 +49,12 @@ repro: install demo  ## run the five stages as far as something changed, and sum
 
 prove: install  ## make a commit's results anew and hold them against its dvc.lock: COMMIT=<revision>, else HEAD
 	@python -m stages.prove $${COMMIT:-HEAD}
+
+promote: install  ## make the committed model the champion in MLflow, if the gate and a paired test let it
+	@python -m stages.promote
+
+rollback: install  ## make the champion before the present one the champion again
+	@python -m stages.promote --rollback
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv

@@ -16,6 +16,7 @@ import numpy as np
 from service.decode import UndecodableImage
 from service.errors import Refused, undecodable
 from service.predictor import Answer, Predictor
+from service.registry import model_file
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -44,10 +45,11 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.predictor = Predictor(settings.model)
+        with model_file(settings.model) as path:
+            self.predictor = Predictor(path)
+            version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
-        version = hashlib.sha256(settings.model.read_bytes()).hexdigest()[:12]
         self.model = {"version": version, "commit": settings.commit or commit(), "data": self.predictor.lineage["images"][:12]}
 
     @asynccontextmanager

@@ -14,7 +14,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
-    model: Path = Path("model/model.onnx")
+    model: Path = Path("model/model.onnx")  # or models:/quire@champion, of the MLflow that MLFLOW_TRACKING_URI names
     commit: str = ""  # set where the service does not run in a git checkout
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body

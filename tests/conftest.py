@@ -11,8 +11,10 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import onnx
 import pytest
 from git import Repo
+from onnx import numpy_helper
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +119,19 @@ def commit(project: Path, message: str) -> None:
     repository = Repo(project)
     repository.git.add(all=True)
     repository.git(c=["user.name=test", "user.email=test@localhost"]).commit("--quiet", "--allow-empty", "-m", message)
+
+
+def move_bias(project: Path, by: float) -> None:
+    """Change one weight of the model, so that it says class 1 more often, and let dvc.lock say that `train` gives this."""
+    path = project / "model" / "model.onnx"
+    model = onnx.load(path)
+    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.bias"))
+    moved = numpy_helper.to_array(bias).copy()
+    moved[1] += by
+    bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
+    path.unlink()
+    onnx.save(model, path)
+    run(project, "dvc", "commit", "--force", "train")
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -5,12 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import onnx
 import pytest
 from git import Repo
-from onnx import numpy_helper
 
-from tests.conftest import commit, run
+from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's hash of nothing
@@ -22,15 +20,7 @@ __all__ = ["serve"]  # the fixture
 @pytest.fixture
 def changed_model(demo: Path) -> Iterator[Path]:
     """The demo with one weight of the model moved, and dvc.lock saying that this is what `train` gives."""
-    path = demo / "model" / "model.onnx"
-    model = onnx.load(path)
-    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.bias"))
-    moved = numpy_helper.to_array(bias).copy()
-    moved[1] += 0.25
-    bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
-    path.unlink()
-    onnx.save(model, path)
-    run(demo, "dvc", "commit", "--force", "train")
+    move_bias(demo, 0.25)
     yield demo
     Repo(demo).git.reset("--hard", "results")
     run(demo, "dvc", "checkout")
