@@ -99,7 +99,7 @@ def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None) -> t
     gate = json.loads((root / GATE).read_text(encoding="utf-8"))
     failed = [check for check in gate["checks"] if not check["passed"]]
     if failed:
-        bounds = ("{metric} {value} {bound} {threshold}".format(**check) for check in failed)
+        bounds = ("{metric} is {value}, the bound is {bound} {threshold}".format(**check) for check in failed)
         return True, f"the gate is not passed: {', '.join(bounds)}"
     if champion is None:
         return False, "the gate is passed, and there was no champion"

@@ -95,7 +95,7 @@ def test_a_model_that_fails_its_gate_is_refused(restored: Path) -> None:
     commit(restored, "asking too much")
     refused = promote(restored)
     assert refused.returncode == 1
-    assert "promote: refused, the gate is not passed: test.accuracy 1.0 >= 1.01" in refused.stdout
+    assert "promote: refused, the gate is not passed: test.accuracy is 1.0, the bound is at least 1.01" in refused.stdout
 
 
 @pytest.mark.pipeline
