@@ -21,7 +21,7 @@ class Store:
     key: str = ""
     secret: str = ""
 
-    def client(self, **settings: str) -> Any:
+    def client(self, **settings: Any) -> Any:
         """boto3's client, which gives up in seconds; `settings` are botocore's."""
         return boto3.client(
             "s3",
