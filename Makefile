@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS
 
-.PHONY: help install lock data demo repro freeze minio minio-stop doctor check test browser benchmark
+.PHONY: help install lock data demo repro freeze push pull minio minio-stop doctor check test browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -49,6 +49,12 @@ repro: install demo  ## run the five stages as far as something changed, and sum
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv
+
+push: install  ## send data and results to the store: dvc push, with what goes wrong in one line
+	@python -m deploy.share push
+
+pull: install  ## bring the data of this commit: dvc pull, with what goes wrong in one line
+	@python -m deploy.share pull
 
 minio: install  ## run MinIO on loopback for DVC's data, or use the store that AWS_ENDPOINT_URL names
 	@python -m deploy.minio start
