@@ -41,8 +41,6 @@ def stop(folder: Path, seconds: float = 20) -> bool:
         if time.monotonic() > limit:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
-        with suppress(ChildProcessError):  # a child of this very process is gone only when it was waited for
-            os.waitpid(pid, os.WNOHANG)
     (folder / "pid").unlink()
     return True
 
@@ -51,7 +49,7 @@ def running(folder: Path) -> int | None:
     """The process id of the MinIO of `folder`, where it runs."""
     with suppress(FileNotFoundError, ValueError):
         pid = int((folder / "pid").read_text())
-        listed = subprocess.run(["ps", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False)
+        listed = subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False)
         if str(folder.resolve() / "data") in listed.stdout:  # the id may have gone to another process meanwhile
             return pid
     return None
@@ -77,23 +75,22 @@ def _launched(folder: Path, port: int, bucket: str) -> Store:
     command = [str(binary), "server", str(folder.resolve() / "data"), "--address", f"127.0.0.1:{port}", "--quiet"]
     # The browser console would listen on every interface; with MINIO_UPDATE=off MinIO asks nobody for news.
     own = {"MINIO_ROOT_USER": store.key, "MINIO_ROOT_PASSWORD": store.secret, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | own, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    (folder / "pid").write_text(str(process.pid))
-    _wait_until_ready(store, process, folder / "log")
+    # Through a shell, which ends at once: MinIO is nobody's child and outlives who started it.
+    detached = ["sh", "-c", 'log=$1; shift; "$@" > "$log" 2>&1 < /dev/null & echo $!', "sh", str(folder / "log"), *command]
+    started = subprocess.run(detached, env=os.environ | own, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True)
+    (folder / "pid").write_text(started.stdout, encoding="utf-8")
+    _wait_until_ready(store, folder)
     return store
 
 
-def _wait_until_ready(store: Store, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def _wait_until_ready(store: Store, folder: Path, seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
     while not _ready(store):
-        if process.poll() is not None or time.monotonic() > limit:
-            process.kill()
-            said = " ".join(log.read_text(errors="replace").split())[-300:]
-            raise ServerError(f"MinIO did not start: {said or 'no word in ' + str(log)}")
-        time.sleep(0.1)
+        if not running(folder) or time.monotonic() > limit:
+            stop(folder)
+            said = " ".join((folder / "log").read_text(errors="replace").split())[-300:]
+            raise ServerError(f"MinIO did not start: {said or 'no word in ' + str(folder / 'log')}")
+        time.sleep(0.2)
 
 
 def _ready(store: Store) -> bool | None:
