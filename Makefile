@@ -44,7 +44,7 @@ demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
 	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo
 
 repro: install demo  ## run the five stages as far as something changed, and sum up
-	@dvc repro
+	@dvc repro || { dvc checkout --quiet dvc.yaml; exit 1; }
 	@python -m stages.summary
 
 freeze:  ## let today's split hold for all that is labelled later
