@@ -32,6 +32,8 @@ def versions(project: Path) -> Finding:
     lines = re.findall(r"^([A-Za-z0-9].*?==[^\\\n]+)", (project / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
     locked = [Requirement(line) for line in lines]
     wanted = [each for each in locked if each.marker is None or each.marker.evaluate()]
+    if "+" in _installed("torch"):  # PyTorch's CPU build, which comes without the lock's CUDA
+        wanted = [each for each in wanted if _installed(each.name) != "is missing"]
     others = [f"{each.name} {_installed(each.name)}, not {str(each.specifier)[2:]}" for each in wanted if not _is_installed(each)]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""

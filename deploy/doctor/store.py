@@ -41,7 +41,7 @@ def _checks(project: Path) -> Iterator[Finding]:
         yield Finding("store", "fix", f"{place.endpoint} does not answer: {error or type(error).__name__}", remedy)
         return
     yield Finding("store", "ok", f"{place.endpoint or 'AWS'} answers{_overruled(place)}")
-    yield _clock(answer)
+    yield clock(answer, datetime.now(UTC))
     yield from _bucket(place)
 
 
@@ -50,10 +50,11 @@ def _overruled(place: Store) -> str:
     return f"; AWS_ENDPOINT_URL={wanted} is not what DVC uses until make minio" if wanted not in (None, place.endpoint) else ""
 
 
-def _clock(answer: httpx.Response) -> Finding:
+def clock(answer: httpx.Response, now: datetime) -> Finding:
+    """Whether this machine's clock agrees with the time that the store's answer bears."""
     if "date" not in answer.headers:
         return Finding("clock", "skip", "the store does not say its time")
-    skew = (datetime.now(UTC) - parsedate_to_datetime(answer.headers["date"])).total_seconds()
+    skew = (now - parsedate_to_datetime(answer.headers["date"])).total_seconds()
     if abs(skew) > MAX_SKEW:
         return Finding("clock", "fix", f"{skew:+.0f} s from the store's", "set the clock: timedatectl set-ntp true")
     return Finding("clock", "ok", f"within {abs(skew) + 1:.0f} s of the store's")

@@ -2,8 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store
 from tests.conftest import free_port
-from tests.deploy.conftest import clone, commit, content, run, share
+from tests.deploy.conftest import clone, commit, content, run, share, small_disk
 from tests.deploy.proxy import Proxy
 
 pytestmark = pytest.mark.server
@@ -65,23 +64,6 @@ def test_a_wrong_key_and_a_missing_bucket(minio: Store, small: Small, option: st
         assert len(said.splitlines()) == 1
     (project / ".dvc" / "config.local").write_text(right)
     assert "4 files pushed" in share(project, "push")
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 64 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk")
-    folder.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk(small: Small, tmp_path: Path) -> None:
