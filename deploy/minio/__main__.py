@@ -19,9 +19,11 @@ FOLDER = Path(".minio")
 
 def own_store() -> Store | None:
     """The store that the environment names, unless it is the MinIO of this folder."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    kept = credentials(FOLDER).endpoint if (FOLDER / "env").exists() else ""
-    return Store(endpoint, os.environ.get("QUIRE_BUCKET", "quire")) if endpoint not in ("", kept) else None
+    endpoint, key = os.environ.get("AWS_ENDPOINT_URL", ""), os.environ.get("AWS_ACCESS_KEY_ID", "")
+    kept = credentials(FOLDER) if (FOLDER / "env").exists() else Store("", "")
+    if not endpoint or (endpoint == kept.endpoint and key in ("", kept.key)):
+        return None
+    return Store(endpoint, os.environ.get("QUIRE_BUCKET", "quire"))
 
 
 def main() -> None:
