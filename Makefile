@@ -84,3 +84,4 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	python -m benchmarks.serving
 	python -m benchmarks.hostile
 	python -m benchmarks.threads
+	python -m benchmarks.store

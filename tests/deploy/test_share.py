@@ -1,5 +1,6 @@
 """A team's day with data in a store: the whole with MinIO, the same commands with SeaweedFS."""
 
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,3 +100,15 @@ def test_the_run_cache_shares_results(make_project: Callable[[], Path], minio: S
     assert "Stage 'split' is cached - skipping run" in said
     assert "Running stage" not in said
     assert (colleague / "data" / "split.csv").read_bytes() == (project / "data" / "split.csv").read_bytes()
+
+
+def test_repro_asks_no_store(small: Small) -> None:
+    """With a remote in .dvc/config, as without one, what is here is made here: nothing connects, be it up or down."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        project = small(Store(f"http://127.0.0.1:{listener.getsockname()[1]}", "quire", "key", "secret"), 2)
+        run(project, "dvc", "stage", "add", "--quiet", "--name", "copy", "--deps", "data", "--outs", "out", "cp -r data out")
+        assert "Running stage 'copy'" in run(project, "dvc", "repro")
+        assert "didn't change, skipping" in run(project, "dvc", "repro")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
