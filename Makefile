@@ -6,11 +6,11 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
-QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
 
 export PDFS ANNOTATIONS COMMIT
 
-.PHONY: help install lock data demo repro prove promote rollback freeze check test browser benchmark
+.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -44,7 +44,7 @@ demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
 	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo
 
 repro: install demo  ## run the five stages as far as something changed, and sum up
-	@dvc repro
+	@dvc repro || { dvc checkout --quiet dvc.yaml; exit 1; }
 	@python -m stages.summary
 
 prove: install  ## make a commit's results anew and hold them against its dvc.lock: COMMIT=<revision>, else HEAD
@@ -58,6 +58,21 @@ rollback: install  ## make the champion before the present one the champion agai
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv
+
+push: install  ## send data and results to the store: dvc push, with what goes wrong in one line
+	@python -m deploy.share push
+
+pull: install  ## bring the data of this commit: dvc pull, with what goes wrong in one line
+	@python -m deploy.share pull
+
+minio: install  ## run MinIO on loopback for DVC's data, or use the store that AWS_ENDPOINT_URL names
+	@python -m deploy.minio start
+
+minio-stop: install  ## end it; its data stay
+	@python -m deploy.minio stop
+
+doctor: install  ## check store, credentials, versions, disk, MLflow, model and secrets, each with its remedy
+	@python -m deploy.doctor
 
 check: install  ## style and types
 	ruff format --check .
@@ -78,3 +93,4 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	python -m benchmarks.serving
 	python -m benchmarks.hostile
 	python -m benchmarks.threads
+	python -m benchmarks.store

@@ -161,6 +161,7 @@ def test_bad_input_is_one_line_and_nothing_is_lost(demo: Path, stage: str, chang
         with (demo / "params.yaml").open("w") as stream:
             yaml.dump(parameters, stream)
         failed = run(demo, "dvc", "repro", stage, check=False)
+        run(demo, "dvc", "checkout", "dvc.yaml")  # as `make repro` does
     finally:
         (demo / "params.yaml").write_text(original)
     assert failed.returncode != 0

@@ -1,0 +1,1 @@
+"""MinIO, built from source and run on loopback."""
