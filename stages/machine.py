@@ -1,6 +1,5 @@
 """What makes two machines compute different last digits: recorded beside the model, compared by `stages.prove`."""
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
@@ -24,7 +23,6 @@ def describe_machine(threads: int) -> dict[str, Any]:
         "threads": threads,
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "requirements": hashlib.sha256(Path("requirements.lock").read_bytes()).hexdigest(),
     }
 
 
