@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS
 
-.PHONY: help install lock data demo repro freeze check test browser benchmark
+.PHONY: help install lock data demo repro freeze check test test-label-studio browser benchmark
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -57,6 +57,15 @@ check: install  ## style and types
 
 test: check browser  ## all tests, with check
 	pytest
+
+# Label Studio pins Django, pandas and numpy, and takes 1 GB: it has an environment of its own and no part in `make test`.
+test-label-studio: install .venv-label-studio/installed  ## push to a real Label Studio, annotate, pull and import
+	pytest -m label_studio
+
+.venv-label-studio/installed:
+	$(PYTHON) -m venv .venv-label-studio
+	$(BIN)/uv pip install --quiet --python .venv-label-studio/bin/python 'label-studio>=1.23.2'
+	touch $@
 
 # Debian's Chromium tests the page. It is installed in CI only; elsewhere its tests are skipped and say so.
 browser:
