@@ -63,6 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Encode) -> 
     monkeypatch.chdir(tmp_path)
     made = Folder(tmp_path)
     made.write("params.yaml", PARAMETERS)
+    made.write(".dvc/config", "[core]\n    no_scm = True\n    analytics = false\n    check_update = false\n")
     made.keep(
         {
             f"{document}_page{page}_index0.jpg": picture(seed=10 * n + page)

@@ -288,9 +288,7 @@ def test_a_server_that_is_not_there_and_a_token_that_is_missing(folder: Folder) 
 
 
 def pulled_and_imported(folder: Folder, **parameters: Any) -> tuple[dict[str, Label], dict[str, Any]]:
-    """Pull into a repository of one's own, then import."""
-    if not (folder.path / ".dvc").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder.path, check=True)
+    """Pull, then import."""
     done = folder.run(*PULL)
     assert done.returncode == 0, done.stderr
     paths = [folder.path / name for name in ("data/items.csv", "data/annotations", "data/labels.csv", "reports/labels.json")]
@@ -338,7 +336,6 @@ def test_a_person_who_is_asked_again_in_a_round_changes_the_label(ecotag: State,
 def test_an_empty_project_is_pulled_and_said_to_be_so(ecotag: State, folder: Folder) -> None:
     assert "no project quire among those" in folder.run(*PULL).stderr
     folder.run(*PUSH)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder.path, check=True)
     assert (
         "quire: 0 of 24 images answered, unfinished, 24 images still wait; data/annotations/ecotag-quire-"
         in folder.run(*PULL).stdout

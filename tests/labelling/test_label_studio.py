@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,9 +52,7 @@ def client(server: Server, parameters: Parameters) -> LabelStudio:
 
 
 def imported(folder: Folder) -> tuple[dict[str, Label], dict[str, Any]]:
-    """Pull into a repository of one's own, then import."""
-    if not (folder.path / ".dvc").exists():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=folder.path, check=True)
+    """Pull, then import."""
     done = folder.run(*PULL)
     assert done.returncode == 0, done.stderr
     paths = [folder.path / name for name in ("data/items.csv", "data/annotations", "data/labels.csv", "reports/labels.json")]
