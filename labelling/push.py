@@ -21,7 +21,7 @@ def push(tool: Tool, parameters: Parameters, only: str | None) -> None:
     waiting = _waiting(tool, parameters.project, project) if only else set()
     images = [image for image in images if image.name not in waiting]
     if not images:
-        print(f"push: nothing to push: no image is {only or 'kept'}, or all of them wait for an answer already")
+        print("push: nothing to push: no image was chosen, or those that were wait for an answer in another project")
         return
     tool.check(project, images)
     pushed = tool.push(project, images)
