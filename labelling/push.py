@@ -18,12 +18,12 @@ def push(tool: Tool, parameters: Parameters, only: str | None) -> None:
     """
     images = choose(only) if only else all_images()
     project = round_name(parameters.project, only, images) if only else parameters.project
+    tool.check(project, images)
     waiting = _waiting(tool, parameters.project, project) if only else set()
     images = [image for image in images if image.name not in waiting]
     if not images:
         print("push: nothing to push: no image was chosen, or those that were wait for an answer in another project")
         return
-    tool.check(project, images)
     pushed = tool.push(project, images)
     print(f"push: {project}: {pushed.there} of {len(images)} were there, {pushed.sent} sent, {len(pushed.refused)} refused")
     if pushed.refused:

@@ -56,13 +56,14 @@ def _attempt(work: list[Batch], send: Send, pushed: Pushed) -> CallFailed | None
     """Send all batches; return the failure that ended the attempt, if it may pass."""
     with ThreadPoolExecutor(PARALLEL) as pool, tqdm(total=sum(map(len, work)), desc="push", unit="image", disable=None) as bar:
         running = {pool.submit(send, batch): batch for batch in work}
-        for done in as_completed(running):
-            try:
+        try:
+            for done in as_completed(running):
                 pushed.refused |= done.result()
-            except CallFailed as failure:
-                pool.shutdown(cancel_futures=True)
-                if not failure.may_pass:
-                    raise
-                return failure
-            bar.update(len(running[done]))
+                bar.update(len(running[done]))
+        except CallFailed as failure:
+            if not failure.may_pass:
+                raise
+            return failure
+        finally:  # also when a person breaks off: what is under way ends, what waits is dropped
+            pool.shutdown(cancel_futures=True)
     return None
