@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS COMMIT
 
-.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark
+.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark test-label-studio label-studio
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -81,6 +81,19 @@ check: install  ## style and types
 
 test: check browser  ## all tests, with check
 	pytest
+
+# Label Studio pins Django, pandas and numpy, and takes 1 GB: it has an environment of its own and no part in `make test`.
+test-label-studio: install .venv-label-studio/installed  ## push to a real Label Studio, annotate, pull and import
+	pytest -m label_studio
+
+label-studio: .venv-label-studio/installed  ## start a Label Studio of your own at localhost:8080, its data in .label-studio
+	LABEL_STUDIO_BASE_DATA_DIR=$(CURDIR)/.label-studio LABEL_STUDIO_COLLECT_ANALYTICS=false LABEL_STUDIO_LATEST_VERSION_CHECK=false \
+		SENTRY_DSN= FRONTEND_SENTRY_DSN= .venv-label-studio/bin/label-studio start --no-browser --internal-host 127.0.0.1 --port 8080
+
+.venv-label-studio/installed: | install
+	$(PYTHON) -m venv .venv-label-studio
+	$(BIN)/uv pip install --quiet --python .venv-label-studio/bin/python 'label-studio>=1.23.2'
+	touch $@
 
 # Debian's Chromium tests the page. It is installed in CI only; elsewhere its tests are skipped and say so.
 browser:

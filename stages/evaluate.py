@@ -21,6 +21,7 @@ from stages.baselines import majority, size_only
 from stages.card import model_card
 from stages.command import BadInput, Seed, run
 from stages.gate import judge
+from stages.label_noise import label_noise, rank
 from stages.metrics import Predictions, confusion, describe, reliability
 from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability
 from stages.tables import SETS, Assignment, Item, Label, read_table, write_csv
@@ -67,6 +68,8 @@ def evaluate(
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
     _draw(reports / "plots", tested, facts, images, model / "curves.csv")
+    doubts = rank(facts.out_of_fold, facts.keys, facts.labels, facts.kept, facts.set_of)
+    label_noise(doubts, images, reports / "label_noise.html")
     _write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
     verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
     print(f"evaluate: test accuracy {metrics['test']['accuracy']:.3f}, gate {verdict}")

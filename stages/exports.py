@@ -18,14 +18,14 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from stages.command import BadInput
-from stages.naming import key_of
+from stages.naming import key_of, unportable
 
 
 @dataclass(frozen=True)
 class Vote:
     """One annotator's label for one image. `source` is the export's file, `place` where in it.
 
-    `edited` is when the annotator last changed it, where the tool says so: then the latest counts. `date` is when
+    `edited` is when the annotator last said something of the image, where the tool says so: then the latest counts. `date` is when
     it was given, as the tool writes it; `other_key` a second reading of the file's name.
     """
 
@@ -93,6 +93,11 @@ class _Ecotag(BaseModel):
 def _ecotag(content: dict[str, Any], source: str) -> Export:
     # An export that was archived on delete has its outer keys in PascalCase.
     export = _Ecotag.model_validate({key[:1].lower() + key[1:]: value for key, value in content.items()})
+    # A person who is asked again in a later project has changed their mind; twice in one project is a conflict. An edit
+    # changes no date, so this cannot tell two exports of one project apart: import_labels does.
+    last: dict[tuple[str, str], str] = defaultdict(str)
+    for row in export.annotations:
+        last[str(row.nameIdentifier), row.fileName] = max(last[str(row.nameIdentifier), row.fileName], _date(row.createDate))
     votes = [
         Vote(
             key=key_of(row.fileName),
@@ -102,6 +107,8 @@ def _ecotag(content: dict[str, Any], source: str) -> Export:
             source=source,
             place=f"annotations[{number}]",
             date=_date(row.createDate),
+            edited=last[str(row.nameIdentifier), row.fileName],
+            other_key=key_of(unportable(row.fileName)),
         )
         for number, row in enumerate(export.annotations)
     ]
@@ -157,8 +164,8 @@ def _label_studio(content: list[Any], source: str) -> Export:
     export, seen = Export(), defaultdict(list)
     for task in tasks:
         name = task.data.file_name or _base_name(task.data.image, task.id, source)
-        if task.data.sha256:
-            seen[task.data.sha256].append(task.id)
+        if task.data.sha256:  # two documents may hold the same picture, each to be labelled
+            seen[task.data.sha256, name].append(task.id)
         export.votes += _task_votes(task, name, source)
         export.remarks += [(kind, key_of(name), _uploaded(name)) for kind in _task_remarks(task)]
     doubles = [ids for ids in seen.values() if len(ids) > 1]

@@ -4,6 +4,7 @@ python -m stages.import_labels data/items.csv data/annotations data/labels.csv r
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from stages.tables import Item, Label, read_table, write_table
 Share = Annotated[float, Field(ge=0, le=1)]
 Findings = dict[str, list[dict[str, Any]]]
 TOLERABLE = ("unlabelled", "incomplete", "conflict", "tie", "orphan", "unknown_label")
+PULLED = re.compile(r"(?P<project>.+)-(?P<time>\d{8}T\d{6}Z)-[0-9a-f]{8}\.json")  # as labelling/pull.py names an export
 REMARKS = ("dissent", "duplicate", "skipped", "empty", "in_progress")  # what is said of images that is no loss
 
 
@@ -43,7 +45,8 @@ def import_labels(
         raise BadInput(f"params.yaml: import_labels.classes: {classes} names a class twice")
     ledger = {row.key: row for row in read_table(items, Item) if row.key}
     kept = {key: row for key, row in ledger.items() if row.status == "kept"}
-    exports = [read_export(path, path.relative_to(annotations).as_posix()) for path in _files(annotations)]
+    files, superseded = newest(_files(annotations))
+    exports = [read_export(path, path.relative_to(annotations).as_posix()) for path in files]
     findings: Findings = {kind: [] for kind in (*TOLERABLE, *REMARKS)}
     votes = _usable_votes(_matched(exports, kept), kept, classes, findings)
     for orphan in findings["orphan"]:
@@ -58,7 +61,8 @@ def import_labels(
     warnings += [
         f"no image has the label {label}: the model will not know it" for label in classes if label not in {r.label for r in rows}
     ]
-    _write(rows, labels, findings, warnings, report, classes, votes)
+    old = [path.relative_to(annotations).as_posix() for path in superseded]
+    _write(rows, labels, findings, {"warnings": warnings, "superseded": old}, report, classes, votes)
 
 
 def _files(annotations: Path) -> list[Path]:
@@ -66,6 +70,19 @@ def _files(annotations: Path) -> list[Path]:
     if not found:
         raise BadInput(f"{annotations}: no export in it; `make data ANNOTATIONS=<file or folder>` brings yours")
     return found
+
+
+def newest(files: list[Path]) -> tuple[list[Path], list[Path]]:
+    """What to read, and the pulled exports that a later one of the same project replaces.
+
+    An export says everything that its project holds, and Ecotag keeps the date of an answer that was changed: only
+    when it was pulled says which of two is right. Other files all count.
+    """
+    latest: dict[Path, Path] = {}
+    for path in sorted(files, key=lambda path: found["time"] if (found := PULLED.fullmatch(path.name)) else ""):
+        found = PULLED.fullmatch(path.name)
+        latest[path.with_name(found["project"]) if found else path] = path
+    return sorted(latest.values()), sorted(set(files) - set(latest.values()))
 
 
 def _matched(exports: list[Export], kept: dict[str, Item]) -> list[Vote]:
@@ -155,7 +172,7 @@ def _write(
     rows: list[Label],
     labels: Path,
     findings: Findings,
-    warnings: list[str],
+    remarks: dict[str, list[str]],
     report: Path,
     classes: list[str],
     votes: dict[str, list[Vote]],
@@ -165,14 +182,14 @@ def _write(
         "labelled": len(rows),
         "classes": {label: counts[label] for label in classes},
         "counts": {kind: len(found) for kind, found in findings.items()},
-        "warnings": warnings,
+        **remarks,
         **findings,
         "votes": {key: [_named(vote) | {"date": vote.date} for vote in votes[key]] for key in sorted(votes)},
     }
     write_table(labels, Label, rows)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for warning in warnings:
+    for warning in remarks["warnings"]:
         print(f"import_labels: warning: {warning}")
     losses = ", ".join(f"{len(found)} {kind}" for kind, found in findings.items() if found)
     print(

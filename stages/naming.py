@@ -1,6 +1,7 @@
 """How images are named: `<pdf stem>_page<i>_index<j>.<ext>`; the key is the name without the extension."""
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,16 @@ def key_of(file_name: str) -> str:
     path = PurePosixPath(file_name.replace("\\", "/"))
     name = path.stem if path.suffix.lower() in IMAGE_EXTENSIONS else path.name
     return _composed(name)
+
+
+def portable(file_name: str) -> str:
+    """The name in the characters that every annotation tool takes: of any other, its code point, `{e9}` for `é`."""
+    return re.sub(r"[^a-zA-Z0-9\-_. ()]", lambda found: f"{{{ord(found[0]):x}}}", file_name)
+
+
+def unportable(file_name: str) -> str:
+    """The name that `portable` made this one of."""
+    return re.sub(r"\{(10[0-9a-f]{4}|[0-9a-f]{1,5})\}", lambda found: chr(int(found[1], 16)), file_name)
 
 
 def document_names(documents: Sequence[str]) -> dict[str, str]:

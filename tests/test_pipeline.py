@@ -232,6 +232,12 @@ def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
     assert read(real / "reports" / "gate.json")["passed"]
 
 
+def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None:
+    """By eye: the picture labelled dog shows a dog and a cat."""
+    first = re.findall(r"([^>]*)(?=<br>)", (real / "reports" / "label_noise.html").read_text())[:5]
+    assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in first
+
+
 def test_no_real_document_is_in_two_sets(real: Path) -> None:
     document = {row["key"]: row["document"] for row in rows(real / "data" / "items.csv")}
     pairs = {(document[row["key"]], row["set"]) for row in rows(real / "data" / "split.csv")}

@@ -147,6 +147,28 @@ def test_a_later_export_corrects_an_earlier_one(tmp_path: Path) -> None:
     assert report["conflict"] == []
 
 
+def test_a_newer_pull_of_a_project_replaces_the_older_one(tmp_path: Path) -> None:
+    """Ecotag's dates do not change with an edit: the file's name says which is newer."""
+    exports = {
+        "ecotag-quire-20260101T000000Z-ffffffff.json": ecotag(("1", "a", "cat"), ("1", "b", "dog")),
+        "ecotag-quire-20260102T000000Z-00000000.json": ecotag(("1", "a", "dog"), ("1", "b", "dog")),
+        "ecotag-quire-unsure-12345678-20250101T000000Z-00000000.json": ecotag(("1", "c", "cat")),
+        "label-studio-quire-20260103T000000Z-00000000.json": json.dumps([task(1, "d", annotation(1, "dog"))]),
+    }
+    labels, report = imported(tmp_path, exports)
+    assert {key: row.label for key, row in labels.items()} == {"a": "dog", "b": "dog", "c": "cat", "d": "dog"}
+    assert (report["conflict"], report["superseded"]) == ([], ["ecotag-quire-20260101T000000Z-ffffffff.json"])
+
+
+def test_a_later_answer_in_another_ecotag_project_counts_and_two_in_one_are_a_conflict(tmp_path: Path) -> None:
+    asked_again = json.loads(ecotag(("1", "a", "dog"), ("1", "b", "cat"), ("1", "b", "dog")))
+    for row in asked_again["annotations"]:
+        row["createDate"] += 10**12
+    labels, report = imported(tmp_path, {"e.json": json.dumps(asked_again), "f.json": ecotag(("1", "a", "cat"), ("1", "b", "cat"))})
+    assert {key: row.label for key, row in labels.items()} == {"a": "dog"}
+    assert names(report["conflict"]) == ["b"]
+
+
 def test_every_vote_is_reported_with_its_annotator_and_date(tmp_path: Path) -> None:
     _, report = imported(tmp_path, {"e.json": ecotag(("2", "a", "cat"))})
     (vote,) = report["votes"]["a"]

@@ -1,6 +1,6 @@
 import pytest
 
-from stages.naming import document_names, key_of
+from stages.naming import document_names, key_of, portable, unportable
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,20 @@ def test_the_key_is_the_name_without_its_extension(file_name: str, key: str) -> 
 
 def test_namesakes_are_told_apart_by_their_folders() -> None:
     assert document_names(["a/x.pdf", "b/x.pdf", "y.pdf"]) == {"a/x.pdf": "a-x", "b/x.pdf": "b-x", "y.pdf": "y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("Ubersicht-1_(a) b.png", "Ubersicht-1_(a) b.png"),
+        ("Übersicht.png", "{dc}bersicht.png"),
+        ("{dc}.png", "{7b}dc{7d}.png"),
+        ("猫🐈&.png", "{732b}{1f408}{26}.png"),
+    ],
+)
+def test_a_name_goes_in_the_characters_that_every_tool_takes_and_comes_back(name: str, sent: str) -> None:
+    assert portable(name) == sent
+    assert unportable(sent) == name
 
 
 def test_what_even_folders_do_not_tell_apart_gets_a_hash() -> None:

@@ -1,0 +1,1 @@
+"""The clients of the annotation tools: push images, pull the export."""

@@ -1,0 +1,63 @@
+"""What push, pull and status ask of an annotation tool, and the words they share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture of the ledger. `name` is its file's name as the tools take it; `size` is in bytes."""
+
+    key: str
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One annotator's label for the image of that name; a tool's own order, oldest first."""
+
+    name: str
+    annotator: str
+    label: str
+
+
+@dataclass
+class Pushed:
+    """What became of the images of a push; `refused` says why, by name."""
+
+    there: int = 0
+    sent: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A project's export as it came, the names of all its images and the answers in it."""
+
+    content: bytes
+    names: frozenset[str]
+    answers: list[Answer]
+
+
+class Tool(Protocol):
+    """A client of an annotation tool. Every method raises LabellingError, which says what to do."""
+
+    def check(self, project: str, images: Sequence[Image]) -> None:
+        """Check every name before the first call."""
+
+    def push(self, project: str, images: Sequence[Image]) -> Pushed:
+        """Bring project and images about, whatever of them is there already."""
+
+    def projects(self) -> list[str]:
+        """The names of all projects that the token's user sees, sorted."""
+
+    def pull(self, project: str) -> Pulled:
+        """Read a project as it stands."""
+
+    def people(self) -> dict[str, str]:
+        """The e-mail address of each annotator."""
