@@ -68,13 +68,14 @@ class Engine:
             image = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
-        answer = self.predictor.answer(self.predictor.probabilities(image[None])[0])
+        outputs = self.predictor.run(image[None])
+        answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
         return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer)
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""
         size = self.predictor.size
-        self.predictor.probabilities(np.zeros((1, size, size, 3), np.uint8))
+        self.predictor.run(np.zeros((1, size, size, 3), np.uint8))
 
     def render(self, given: Given) -> dict[str, Any]:
         """An answer as the client reads it."""
@@ -82,6 +83,7 @@ class Engine:
         return {
             "prediction": answer.prediction,
             "decision": answer.decision,
+            "reason": answer.reason,
             "probabilities": answer.probabilities,
             "model": self.model,
             "id": given.id,

@@ -10,6 +10,7 @@ PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe
 ANSWER = {
     "prediction": "cat",
     "decision": "cat",
+    "reason": None,
     "probabilities": {"cat": 0.97, "dog": 0.02, "other": 0.01},
     "model": {"version": "13b811c260e2", "commit": "0123abcd", "data": "539b2872f3e5"},
     "id": "5f2d5a0c9e6b4a35a1f3f3c1f6d8c7b1",

@@ -56,6 +56,23 @@ def draw_reliability(predictions: Predictions, title: str, path: Path) -> None:
     _save(figure, path)
 
 
+def draw_risk(curve: Sequence[dict[str, float]], decision: dict[str, Any], path: Path) -> None:
+    """Share of wrong answers against the share of pictures answered, its upper bound, and where the model's threshold lies."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    coverage = [row["coverage"] for row in curve]
+    axes.plot(coverage, [row["risk"] for row in curve], label="wrong, of those answered")
+    bound = f"upper bound of each, {decision['confidence']:.0%} sure"
+    axes.plot(coverage, [row["upper_bound"] for row in curve], color="grey", label=bound)
+    axes.axhline(decision["max_risk"], ls="--", color="C3", label=f"risk asked for: {decision['max_risk']:g}")
+    axes.axvline(decision["coverage"], ls=":", color="C2", label=f"answered from {decision['min_confidence']:.2f} on")
+    axes.set(
+        title="Risk and coverage, cross-validated", xlabel="share answered", ylabel="share wrong", xlim=(0, 1.02), ylim=(0, 0.25)
+    )
+    axes.legend(loc="upper center")
+    _save(figure, path)
+
+
 def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
     """Training and validation loss, validation accuracy, by epoch."""
     figure = Figure(figsize=(10, 4), layout="constrained")
