@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from service.decode import UndecodableImage
 from service.errors import Refused, undecodable
+from service.explain import REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
 from service.settings import Settings
 
@@ -36,6 +37,8 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.predictor = Predictor(settings.model)
+        references = settings.model.with_name(REFERENCES) if settings.explain_neighbours else None
+        self.explainer = Explainer(self.predictor, references)
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
         version = hashlib.sha256(settings.model.read_bytes()).hexdigest()[:12]
@@ -71,6 +74,12 @@ class Engine:
         outputs = self.predictor.run(image[None])
         answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
         return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer)
+
+    def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
+        """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
+        square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
+        nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
+        return {"places": data_uri(self.explainer.places(square, answer.prediction)), "nearest": nearest}
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""

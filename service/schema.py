@@ -35,6 +35,7 @@ LABEL = {"id": ANSWER["id"], "label": "dog"}
 TEXTS = {"id": {"type": "string"}, "label": {"type": "string"}}
 PAGE_ROW = {"page": 0, "index": 0, "repeat": False} | ANSWER
 
+WHY = {"in": "query", "name": "explain", "schema": {"type": "boolean"}, "description": "adds `why`: the places that speak for it"}
 IMAGE_BODY = _form({"image": IMAGE}, ["image"]) | RAW
 BATCH_BODY = _form({"images": {"type": "array", "items": IMAGE}}, ["images"])
 PDF_BODY = _form({"pdf": IMAGE}, ["pdf"]) | {"application/pdf": {"schema": IMAGE}}
@@ -55,3 +56,4 @@ OPENAPI: dict[str, Any] = {
         "/health": {"get": {"summary": "Whether the model answers", "responses": HEALTHY}},
     },
 }
+OPENAPI["paths"]["/v1/classify"]["post"]["parameters"] = [WHY]

@@ -38,7 +38,9 @@ the backbone's features are those of its pretraining. It says more than a test s
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
 look like anything. Temperature {decision["temperature"]:.3f}, fitted on the same predictions. Neither the test set nor \
-the challenge set nor a protocol's held-out part had a say. The bound holds for pictures of the same kind as these; what others meet:
+the challenge set nor a protocol's held-out part had a say.
+
+The bound holds for pictures of the same kind as these; what others meet:
 
 | | images | right | decided wrong | unsure |
 |---|---|---|---|---|

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decode import UndecodableImage
+from service.explain import Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
@@ -73,7 +74,7 @@ def evaluate(
     card = model_card(details, gate, predictor.lineage, predictor.decision)
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
-    _draw(reports / "plots", tested, facts, images, model / "curves.csv")
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, None))
     _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
     verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
@@ -225,7 +226,7 @@ def _cells(answer: Answer | None, classes: int) -> list[str]:
     return [answer.prediction, answer.decision, answer.reason or "", f"{answer.confidence:.6f}", *shares]
 
 
-def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path) -> None:
+def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path, explainer: Explainer) -> None:
     crossed = facts.out_of_fold
     for name, part in (("test", tested), ("cross_validation", crossed)):
         named = ([facts.labels[target], facts.labels[guess]] for target, guess in zip(part.targets, part.predicted, strict=True))
@@ -239,8 +240,8 @@ def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: 
     draw_reliability(crossed, "Cross-validated answers", plots / "reliability.png")
     draw_curves(_read_rows(curves), plots / "curves.png")
     tested_keys = [key for key in facts.keys if facts.set_of[key] == "test"]
-    mistakes = _mistakes(tested, tested_keys, "test set", facts, images)
-    mistakes += _mistakes(crossed, facts.keys, "cross-validation", facts, images)
+    mistakes = _mistakes(tested, tested_keys, "test set", facts, images, explainer)
+    mistakes += _mistakes(crossed, facts.keys, "cross-validation", facts, images, explainer)
     draw_mistakes(mistakes, "Wrong answers", plots / "mistakes.png")
 
 
@@ -250,18 +251,26 @@ def _draw_risk(plots: Path, crossed: Predictions, decision: dict[str, Any]) -> N
     draw_risk(curve, decision, plots / "risk_coverage.png")
 
 
-def _mistakes(predictions: Predictions, keys: list[str], where: str, facts: Facts, images: Path) -> list[Mistake]:
-    return [
-        Mistake(
-            key=keys[number],
-            file=images / str(facts.kept[keys[number]].file),
-            label=facts.labels[predictions.targets[number]],
-            prediction=facts.labels[predictions.predicted[number]],
-            confidence=float(predictions.confidence[number]),
-            where=where,
-        )
-        for number in np.flatnonzero(~predictions.correct)
-    ]
+def _mistakes(
+    predictions: Predictions, keys: list[str], where: str, facts: Facts, images: Path, explainer: Explainer
+) -> list[Mistake]:
+    wrong = np.flatnonzero(~predictions.correct)
+    return [_mistake(predictions, int(number), keys[number], where, facts, images, explainer) for number in wrong]
+
+
+def _mistake(
+    predictions: Predictions, number: int, key: str, where: str, facts: Facts, images: Path, explainer: Explainer
+) -> Mistake:
+    file, prediction = images / str(facts.kept[key].file), facts.labels[predictions.predicted[number]]
+    return Mistake(
+        key=key,
+        file=file,
+        label=facts.labels[predictions.targets[number]],
+        prediction=prediction,
+        confidence=float(predictions.confidence[number]),
+        where=where,
+        places=explainer.places(explainer.predictor.prepare(file.read_bytes()), prediction),
+    )
 
 
 def _latency(predictor: Predictor, files: list[Path]) -> dict[str, Any]:

@@ -154,4 +154,5 @@ class Classifier(nn.Module):
             inputs = torch.cat([inputs, encoder.prior.evidence(shares).flatten(1)], 1)
         probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)  # (N·H·W, C)
         of_places: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2)  # (N, C, H·W)
-        return of_places.unflatten(2, (height, width))
+        found: Tensor = of_places.unflatten(2, (height, width))
+        return found

@@ -50,6 +50,7 @@ class Data:
     """The labelled images in the order of their keys."""
 
     keys: list[str]
+    items: list[Item]
     labels: list[str]  # the classes, sorted; a target is an index into them
     images: NDArray[np.uint8]  # (N, S, S, 3)
     targets: NDArray[np.int64]  # (N,)
@@ -178,9 +179,15 @@ def _protocols(
 
 
 def _write_references(path: Path, data: Data, inputs: Tensor, chosen: NDArray[np.bool_]) -> None:
-    """The training pictures' keys, labels and features, which name the nearest ones: `stages.explain`."""
-    keys = np.array(data.keys)[chosen]
-    write_npz(path, keys=keys, labels=np.array(data.labels)[data.targets[chosen]], features=inputs[chosen][:, :FEATURES].numpy())
+    """What the nearest training pictures are called and where they come from: `service.explain`."""
+    write_npz(
+        path,
+        keys=np.array(data.keys)[chosen],
+        labels=np.array(data.labels)[data.targets[chosen]],
+        documents=np.array([item.document for item in data.items])[chosen],
+        pages=np.array([item.page for item in data.items])[chosen],
+        features=inputs[chosen][:, :FEATURES].numpy(),
+    )
 
 
 def _folds(data: Data, folds: int, seed: int) -> NDArray[np.int64]:
@@ -209,6 +216,7 @@ def _load(images: Path, items: Path, labels: Path, split: Path, size: int, rule:
         pixels = list(pool.map(lambda item: _square(images / str(item.file), size, rule), labelled))
     return Data(
         keys=keys,
+        items=labelled,
         labels=classes,
         images=np.stack(pixels),
         targets=np.array([classes.index(label_of[key]) for key in keys]),
