@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
 QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
 
-export PDFS ANNOTATIONS COMMIT
+export PDFS ANNOTATIONS CHALLENGE COMMIT
 
 .PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark test-label-studio label-studio
 
@@ -37,8 +37,9 @@ lock:  ## resolve pyproject.toml anew and write requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock' \
 		--group train --group dev pyproject.toml -o requirements.lock
 
-data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder>
-	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"}
+data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>
+	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"} \
+		$${CHALLENGE:+--challenge "$$CHALLENGE"}
 
 demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
 	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo

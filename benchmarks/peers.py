@@ -19,7 +19,7 @@ Probabilities = Callable[[bytes], NDArray[np.float32]]
 
 def onnx_classifier() -> Probabilities:
     predictor = Predictor(MODEL)
-    return lambda data: predictor.probabilities(predictor.prepare(data)[None])[0]
+    return lambda data: predictor.run(predictor.prepare(data)[None]).probabilities[0]
 
 
 def torch_classifier() -> Probabilities:
@@ -28,20 +28,26 @@ def torch_classifier() -> Probabilities:
     import torch
 
     from stages.command import read_parameters
-    from stages.network import Backbone, Classifier, Network, zero_head
+    from stages.network import Backbone, Encoder, Head, Network
+    from stages.prior import prior_of
 
     predictor, parameters = Predictor(MODEL), read_parameters("train")
-    head = zero_head(len(predictor.labels))
+    backbone = Backbone(parameters["backbone"], parameters["image_size"])
+    prior = prior_of(backbone.classifier, parameters["prior"]["groups"], predictor.labels)
+    head = Head(len(predictor.labels), prior)
     stored = {each.name: onnx.numpy_helper.to_array(each).copy() for each in onnx.load(MODEL).graph.initializer}
     for name in ("weight", "bias"):
-        getattr(head, name).data = torch.from_numpy(stored[f"network.head.{name}"])
-    network = Network(Backbone(parameters["backbone"], parameters["image_size"]), head)
-    classifier = Classifier(network, predictor.decision["temperature"]).eval()
+        getattr(head.linear, name).data = torch.from_numpy(stored[f"network.head.linear.{name}"])
+    if head.weights is not None:
+        head.weights.data = torch.from_numpy(stored["network.head.weights"])
+    network = Network(Encoder(backbone, prior), head).eval()
+    temperature = predictor.decision["temperature"]
     torch.set_num_threads(1)
 
     def probabilities(data: bytes) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return np.asarray(classifier(torch.from_numpy(predictor.prepare(data)[None].copy()))[0].numpy())
+            logits = network(torch.from_numpy(predictor.prepare(data)[None].copy()))  # (1, C)
+            return np.asarray(torch.softmax(logits / temperature, dim=1)[0].numpy())
 
     return probabilities
 

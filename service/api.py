@@ -117,19 +117,26 @@ def _row(state: State, data: bytes, origin: Origin | None = None) -> dict[str, A
         return refusal.body
 
 
-async def _classified(request: Request, field: str) -> Given:
+async def _classified(request: Request, field: str) -> tuple[Given, bytes]:
     await _allowed(request)
     state: State = request.app.state.quire
     data = only_file(await _received(request, field), field)
     given = await state.engine.run(partial(_answered, state, data))
     request.state.answers = [given.answer.decision]
-    return given
+    return given, data
 
 
 async def classify(request: Request) -> JSONResponse:
-    """Say what is on one image, sent as the multipart field `image` or as the raw body."""
-    given = await _classified(request, "image")
-    return JSONResponse(request.app.state.quire.engine.render(given))
+    """Say what is on one image, sent as the multipart field `image` or as the raw body.
+
+    `?explain=true` adds `why`: the places of the picture that speak for the answer.
+    """
+    given, data = await _classified(request, "image")
+    engine: Engine = request.app.state.quire.engine
+    answer = engine.render(given)
+    if request.query_params.get("explain") == "true":
+        answer["why"] = await engine.run(partial(engine.explain, data, given.answer))
+    return JSONResponse(answer)
 
 
 async def classify_batch(request: Request) -> JSONResponse:
@@ -206,7 +213,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 async def upload(request: Request) -> JSONResponse:
     """As the earlier API answered: the field `file`, a capitalised prediction, and the probabilities as `values`."""
-    answer = (await _classified(request, "file")).answer
+    answer = (await _classified(request, "file"))[0].answer
     return JSONResponse({"prediction": answer.prediction.capitalize(), "values": list(answer.probabilities.values())})
 
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from service.decode import UndecodableImage
 from service.errors import Refused, undecodable
+from service.explain import REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
 from service.registry import model_file
 from service.settings import Settings
@@ -47,6 +48,7 @@ class Engine:
         self.settings = settings
         with model_file(settings.model) as path:
             self.predictor = Predictor(path)
+            self.explainer = Explainer(self.predictor, path.with_name(REFERENCES) if settings.explain_neighbours else None)
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
@@ -79,13 +81,20 @@ class Engine:
             image = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
-        answer = self.predictor.answer(self.predictor.probabilities(image[None])[0])
+        outputs = self.predictor.run(image[None])
+        answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
         return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer)
+
+    def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
+        """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
+        square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
+        nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
+        return {"places": data_uri(self.explainer.places(square, answer.prediction)), "nearest": nearest}
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""
         size = self.predictor.size
-        self.predictor.probabilities(np.zeros((1, size, size, 3), np.uint8))
+        self.predictor.run(np.zeros((1, size, size, 3), np.uint8))
 
     def render(self, given: Given) -> dict[str, Any]:
         """An answer as the client reads it."""
@@ -93,6 +102,7 @@ class Engine:
         return {
             "prediction": answer.prediction,
             "decision": answer.decision,
+            "reason": answer.reason,
             "probabilities": answer.probabilities,
             "model": self.model,
             "id": given.id,

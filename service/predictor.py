@@ -1,9 +1,9 @@
-"""Predict with the served file: `model.onnx` carries labels, input size, resize rule and thresholds."""
+"""Predict with the served file: `model.onnx` carries labels, input size, resize rule and both thresholds."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime as ort
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from service.decode import MAX_PIXELS, ResizeRule, decode, resize
 
 UNSURE = "unsure"
+OUTPUTS = ("probabilities", "unfamiliarity", "features", "places")
+
+Reason = Literal["low_confidence", "unfamiliar"]
 
 
 class InvalidModel(ValueError):
@@ -20,16 +23,25 @@ class InvalidModel(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One image's answer. `decision` is the prediction, or `unsure` below the model's confidence threshold."""
+    """One image's answer. `decision` is the prediction, or `unsure` for a `reason`: the one that weighs first is named."""
 
     prediction: str
     decision: str
+    reason: Reason | None
     probabilities: dict[str, float]
 
     @property
     def confidence(self) -> float:
         """The probability of the prediction."""
         return self.probabilities[self.prediction]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the model says of N images: probabilities (N, C), and how unlike its training pictures each is, (N,); float32."""
+
+    probabilities: NDArray[np.float32]
+    unfamiliarity: NDArray[np.float32]
 
 
 class Predictor:
@@ -41,36 +53,67 @@ class Predictor:
         self.labels: list[str] = metadata["labels"]
         self.size: int = metadata["input"]["size"]
         self.rule: ResizeRule = metadata["input"]["resize"]
-        self.decision: dict[str, float] = metadata["decision"]
-        self.min_confidence = self.decision["min_confidence"]
+        self.decision: dict[str, Any] = metadata["decision"]
+        self.min_confidence: float = self.decision["min_confidence"]
+        self.max_unfamiliarity: float = self.decision["max_unfamiliarity"]
         self.lineage: dict[str, Any] = metadata["lineage"]
         self._check(path)
 
     def _check(self, path: Path) -> None:
-        (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()
+        (images,), outputs = self.session.get_inputs(), {output.name: output for output in self.session.get_outputs()}
+        missing = [name for name in OUTPUTS if name not in outputs]
+        if missing:
+            raise InvalidModel(f"{path}: has no output {', '.join(missing)}; was it written by an earlier `train`?")
         if images.type != "tensor(uint8)" or images.shape[1:] != [self.size, self.size, 3]:
             raise InvalidModel(f"{path}: takes images of {' x '.join(map(str, images.shape[1:3]))}, its metadata say {self.size}")
-        if probabilities.shape[-1] != len(self.labels):
-            raise InvalidModel(f"{path}: gives {probabilities.shape[-1]} probabilities for {len(self.labels)} labels")
+        classes = outputs["probabilities"].shape[-1]
+        if classes != len(self.labels):
+            raise InvalidModel(f"{path}: gives {classes} probabilities for {len(self.labels)} labels")
 
     def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """An encoded image as the network's input, (S, S, 3) uint8. Raises UndecodableImage."""
         return resize(decode(data, max_pixels), self.size, self.rule)
 
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) uint8 → (N, C) float32, rows that sum to 1."""
-        (probabilities,) = self.session.run(["probabilities"], {"images": images})
-        return np.asarray(probabilities, dtype=np.float32)
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """(N, S, S, 3) uint8 → probabilities (N, C), rows that sum to 1, and unfamiliarity (N,)."""
+        return Outputs(*self._fetch(["probabilities", "unfamiliarity"], images))
 
-    def answer(self, probabilities: NDArray[np.float32]) -> Answer:
-        """The answer that one row of probabilities, (C,) float32, stands for."""
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S, 3) uint8 → (N, 1280) float32: by these, pictures are alike or not."""
+        return self._fetch(["features"], images)[0]
+
+    def places(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S, 3) uint8 → (N, C, H, W) float32: what each place of the picture would be called alone."""
+        return self._fetch(["places"], images)[0]
+
+    def _fetch(self, names: list[str], images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        return [np.asarray(output, dtype=np.float32) for output in self.session.run(names, {"images": images}, PARTIAL)]
+
+    def answer(self, probabilities: NDArray[np.float32], unfamiliarity: float) -> Answer:
+        """The answer that one row of the outputs, (C,) float32 and a number, stands for."""
         best = int(probabilities.argmax())
-        decision = self.labels[best] if probabilities[best] >= self.min_confidence else UNSURE
-        return Answer(self.labels[best], decision, dict(zip(self.labels, probabilities.tolist(), strict=True)))
+        reason: Reason | None = None
+        if probabilities[best] < self.min_confidence:
+            reason = "low_confidence"
+        elif unfamiliarity > self.max_unfamiliarity:
+            reason = "unfamiliar"
+        decision = UNSURE if reason else self.labels[best]
+        return Answer(self.labels[best], decision, reason, dict(zip(self.labels, probabilities.tolist(), strict=True)))
 
     def classify(self, data: bytes) -> Answer:
         """The answer for one encoded image. Raises UndecodableImage."""
-        return self.answer(self.probabilities(self.prepare(data)[None])[0])
+        outputs = self.run(self.prepare(data)[None])
+        return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
+
+
+def _partial() -> ort.RunOptions:
+    """Run only what the outputs asked for need: the map of places is made for who asks for it."""
+    options = ort.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
+
+
+PARTIAL = _partial()
 
 
 def _session(path: Path) -> ort.InferenceSession:

@@ -10,6 +10,7 @@ PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe
 ANSWER = {
     "prediction": "cat",
     "decision": "cat",
+    "reason": None,
     "probabilities": {"cat": 0.97, "dog": 0.02, "other": 0.01},
     "model": {"version": "13b811c260e2", "commit": "0123abcd", "data": "539b2872f3e5"},
     "id": "5f2d5a0c9e6b4a35a1f3f3c1f6d8c7b1",
@@ -34,6 +35,7 @@ LABEL = {"id": ANSWER["id"], "label": "dog"}
 TEXTS = {"id": {"type": "string"}, "label": {"type": "string"}}
 PAGE_ROW = {"page": 0, "index": 0, "repeat": False} | ANSWER
 
+WHY = {"in": "query", "name": "explain", "schema": {"type": "boolean"}, "description": "adds `why`: the places that speak for it"}
 IMAGE_BODY = _form({"image": IMAGE}, ["image"]) | RAW
 BATCH_BODY = _form({"images": {"type": "array", "items": IMAGE}}, ["images"])
 PDF_BODY = _form({"pdf": IMAGE}, ["pdf"]) | {"application/pdf": {"schema": IMAGE}}
@@ -54,3 +56,4 @@ OPENAPI: dict[str, Any] = {
         "/health": {"get": {"summary": "Whether the model answers", "responses": HEALTHY}},
     },
 }
+OPENAPI["paths"]["/v1/classify"]["post"]["parameters"] = [WHY]

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
     threads: Annotated[int, Field(gt=0)] = 2
 
+    explain_neighbours: bool = False  # whether `?explain=true` names the nearest training pictures
+
     store: Path = Path("feedback")  # the log of answers and the labels that people sent
     keep_images: Literal["none", "feedback", "unsure", "both"] = "none"
     keep_days: Annotated[int, Field(gt=0)] = 30

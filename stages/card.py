@@ -10,17 +10,18 @@ def model_card(details: dict[str, Any], gate: dict[str, Any], lineage: dict[str,
     test, crossed = details["test"], details["cross_validation"]
     return f"""# Model card
 
-Classifies a picture as {" or ".join(details["labels"])}; says *unsure* below a confidence of {decision["min_confidence"]:g}.
+Classifies a picture as {" or ".join(details["labels"])}; says *unsure* below a confidence of \
+{decision["min_confidence"]:.3f} (`low_confidence`), and where a picture is too unlike those it was trained on (`unfamiliar`).
 The gate is **{"passed" if gate["passed"] else "not passed"}**.
 
 ## How good it is
 
-Intervals are 95 %: Wilson for shares, Jeffreys for F1, resampled documents for the calibration error.
+Intervals are 95 %: Wilson for shares, Jeffreys for F1, resampled documents for calibration error and Brier score.
 
 | | test set | cross-validation of the head |
 |---|---|---|
 | images | {test["images"]} | {crossed["images"]} |
-{_rows(test, crossed, "accuracy", "calibration_error", "answered", "answered_accuracy")}
+{_rows(test, crossed, "accuracy", "calibration_error", "brier_score", "answered", "answered_accuracy")}
 
 The last three columns are the cross-validation's:
 
@@ -30,6 +31,48 @@ The last three columns are the cross-validation's:
 
 Cross-validation predicts every labelled image by a head that was fitted without the documents it hangs together with;
 the backbone's features are those of its pretraining. It says more than a test set of {test["images"]} images.
+
+## When it answers, and how the thresholds came about
+
+{_risk(decision)}
+{decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
+{decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
+look like anything. Temperature {decision["temperature"]:.3f}, fitted on the same predictions. Neither the test set nor \
+the challenge set nor a protocol's held-out part had a say.
+
+The bound holds for pictures of the same kind as these; what others meet:
+
+| | images | right | decided wrong | unsure |
+|---|---|---|---|---|
+| cross-validated | {_outcome(details["decided"])} |
+{_challenge(details["challenge"])}
+
+*Right* counts the likeliest label, sure or not.
+
+## Protocols that need no new data
+
+| | right | decided wrong | unsure |
+|---|---|---|---|
+{_kinds(details["protocols"])}
+
+Kinds are clusters of each label's features; each is answered by a head, a temperature and thresholds that saw none of it.
+
+| the same picture, {details["protocols"]["other_files"]["pictures"]} of them | answers stay | decisions stay | by size alone stay |
+|---|---|---|---|
+{_files(details["protocols"]["other_files"])}
+
+| documents labelled | pictures | accuracy on the others | lowest and highest of the draws |
+|---|---|---|---|
+{_learning(details["protocols"]["few_labels"])}
+
+If the last rows still rise, label more.
+
+| unfamiliarity score | tells a label left out from the others, AUROC |
+|---|---|
+{_scores(details["protocols"]["unfamiliar_scores"])}
+
+The first is served. The head without the prior is right on {_figure(details["protocols"]["head_alone"])} of the pictures, \
+cross-validated.
 
 ## What it must beat
 
@@ -56,7 +99,6 @@ If the second is near the model's accuracy, size alone gives the class away, and
 
 {details["images"]["kept"]} images kept of {details["images"]["found"]} found ({details["images"]["repeat"]} repeats, \
 {details["images"]["rejected"]} rejected), {details["images"]["labelled"]} with a label: {_counts(details["images"]["sets"])}.
-Temperature {decision["temperature"]:g}, fitted on the validation set.
 
 | input | SHA-256 |
 |---|---|
@@ -64,10 +106,54 @@ Temperature {decision["temperature"]:g}, fitted on the validation set.
 
 ## Where not to trust it
 
-- On pictures of another kind than the training set's: nothing here measures them.
-- A class that means "anything else" knows the things that its training pictures showed, no more.
+- On pictures of another kind than the training set's and the challenge set's: nothing here measures them.
+- A class that means "anything else" knows the things that its training pictures and the backbone's 1,000 classes show, no more.
 - Its confidence on the test set is judged by {test["images"]} images; look at the interval, not at the figure.
 """
+
+
+def _risk(decision: dict[str, Any]) -> str:
+    found = f"{decision['pictures']} held-out predictions show, {decision['confidence']:.0%} sure, that at most "
+    found += f"{decision['risk']:.1%} of the answers given are wrong, where {decision['coverage']:.0%} of the pictures are answered"
+    asked = f"`decision.max_risk` asks for {decision['max_risk']:.1%}"
+    return f"{found}: {asked}." if decision["met"] else f"{found}. {asked}, which **so few pictures cannot show**: label more."
+
+
+def _outcome(part: dict[str, Any]) -> str:
+    return f"{part['images']} | " + " | ".join(_figure(part[name]) for name in ("right", "decided_wrong", "unsure"))
+
+
+def _challenge(challenge: dict[str, Any] | None) -> str:
+    if challenge is None:
+        return "| challenge set | none: `make data CHALLENGE=<folder>` brings one in | | | |"
+    kinds = (f"| challenge set, {kind} | {_outcome(part)} |" for kind, part in challenge["kinds"].items())
+    return _lines([*kinds, f"| challenge set, all | {_outcome(challenge['all'])} |"])
+
+
+def _kinds(protocols: dict[str, Any]) -> str:
+    found = protocols["leave_one_kind_out"]
+    names = {"with": "with prior and score" if "without" in found else "no prior", "without": "the head alone"}
+    shares = {
+        name: (_figure(found[name][part]) for part in ("right", "decided_wrong", "unsure")) for name in names if name in found
+    }
+    return _lines(f"| leave one of {found['kinds']} kinds out, {names[name]} | {' | '.join(row)} |" for name, row in shares.items())
+
+
+def _files(found: dict[str, Any]) -> str:
+    columns = ("stay", "decisions_stay", "size_baseline_stays")
+    rows = ((name, part) for name, part in found.items() if name != "pictures")
+    return _lines(f"| {name} | " + " | ".join(_figure(part[column]) for column in columns) + " |" for name, part in rows)
+
+
+def _learning(curve: list[dict[str, float]]) -> str:
+    return _lines(
+        f"| {row['documents']} | {row['images']:g} | {row['accuracy']:.3f} | {row['lowest']:.3f}–{row['highest']:.3f} |"
+        for row in curve
+    )
+
+
+def _scores(scores: dict[str, float]) -> str:
+    return _lines(f"| {name} | {value:.3f} |" for name, value in scores.items())
 
 
 def _rows(test: dict[str, Any], crossed: dict[str, Any], *names: str) -> str:

@@ -1,6 +1,6 @@
 """Bring a client's data in, tracked by DVC.
 
-python -m stages.data --pdfs FOLDER --annotations FILE_OR_FOLDER
+python -m stages.data --pdfs FOLDER --annotations FILE_OR_FOLDER --challenge FOLDER
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from stages.command import BadInput
-from stages.demo import files, track
+from stages.demo import FOLDERS, files, track
 
 
 def new_files(source: Path, target: Path, giving_way: set[Path]) -> list[tuple[Path, Path]]:
@@ -34,13 +34,14 @@ def new_files(source: Path, target: Path, giving_way: set[Path]) -> list[tuple[P
     return [pair for pair in pairs if pair not in taken]
 
 
-def data(pdfs: Path | None, annotations: Path | None, folder: Path) -> None:
-    """Copy PDFs and annotations into `folder`, instead of the demo if that is there; all or nothing."""
-    if not pdfs and not annotations:
-        raise BadInput("name what to bring in: make data PDFS=<folder> ANNOTATIONS=<file or folder>")
+def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, folder: Path) -> None:
+    """Copy PDFs, annotations and challenge pictures into `folder`, instead of the demo if that is there; all or nothing."""
+    if not pdfs and not annotations and not challenge:
+        raise BadInput("name what to bring in: make data PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>")
     drawn = demo_files(folder)
     pairs = new_files(pdfs, folder / "raw", drawn) if pdfs else []
     pairs += new_files(annotations, folder / "annotations", drawn) if annotations else []
+    pairs += new_files(challenge, folder / "challenge", drawn) if challenge else []
     for path in drawn:
         path.unlink()
         if not any(path.parent.iterdir()):
@@ -48,7 +49,8 @@ def data(pdfs: Path | None, annotations: Path | None, folder: Path) -> None:
     for path, place in pairs:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
-    (folder / "annotations").mkdir(exist_ok=True)  # without labels yet, `import_labels` says what is missing
+    for name in FOLDERS[1:]:  # without labels yet, `import_labels` says what is missing; without challenge `evaluate` notes it
+        (folder / name).mkdir(exist_ok=True)
     track(folder)
     removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
     print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc dvc.lock and commit")
@@ -66,9 +68,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pdfs", type=Path)
     parser.add_argument("--annotations", type=Path)
+    parser.add_argument("--challenge", type=Path)
     given = parser.parse_args()
     try:
-        data(given.pdfs, given.annotations, Path("data"))
+        data(given.pdfs, given.annotations, given.challenge, Path("data"))
     except (BadInput, OSError) as error:
         sys.exit(f"data: error: {error}")
 

@@ -1,6 +1,6 @@
 """Draw the demo: 60 PDFs of cats, dogs and other things with an Ecotag export, every trap of real data inside.
 
-python -m stages.demo: into data/raw and data/annotations, tracked by DVC. The same bytes on every machine.
+python -m stages.demo: into data/raw, data/annotations and data/challenge, tracked by DVC. The same bytes on every machine.
 """
 
 import io
@@ -21,9 +21,11 @@ from stages.drawing import draw, jpeg, png
 from stages.naming import image_key
 
 SEED = 20
+FOLDERS = ("raw", "annotations", "challenge")
 KINDS = ("cat", "dog", "other")
 EXPORT = "demo-ecotag.json"
 ORDINARY = 48  # documents without a trap but the repeat at the end
+CHALLENGES = 6  # pictures of each kind that are never trained on
 TICKS = 638_400_000_000_000_000  # .NET's 100 ns since the year 1; Ecotag's createDate
 
 # A locked PDF has random bytes when a library writes it; by hand it is the same each time.
@@ -122,6 +124,10 @@ def files() -> Iterator[tuple[Path, bytes]]:
         repeated = len(kinds) - 1 if name.startswith("demo-") and len(kinds) > 1 else len(kinds)
         shown |= {image_key(stem, page, 0): kind for page, kind in enumerate(kinds[:repeated]) if kind}
     yield Path("annotations", EXPORT), (json.dumps(export(shown), indent=1) + "\n").encode()
+    random = Random(SEED + 1)
+    for kind in KINDS:
+        for number in range(CHALLENGES):
+            yield Path("challenge", kind, f"{number}.jpg"), jpeg(draw(kind, random), quality=60)
 
 
 def demo(data: Path) -> None:
@@ -129,16 +135,15 @@ def demo(data: Path) -> None:
 
     Raises BadInput where the pointer names other data than the demo and the cache does not hold it.
     """
-    pointers = [f"{data / name}.dvc" for name in ("raw", "annotations")]
-    tracked = all(Path(pointer).exists() for pointer in pointers)
-    if tracked and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").iterdir()):
+    pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
+    if pointers and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").iterdir()):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
         (data / path).parent.mkdir(parents=True, exist_ok=True)
         (data / path).write_bytes(content)
-    if tracked and not _are_named(pointers):
-        for name in ("raw", "annotations"):
+    if pointers and not _are_named(pointers):
+        for name in FOLDERS:
             shutil.rmtree(data / name)
         raise BadInput(f"{data / 'raw'} is empty and {pointers[0]} names data that is not in DVC's cache: `dvc pull` fetches it")
     track(data)
@@ -156,7 +161,7 @@ def _are_named(pointers: list[str]) -> bool:
 
 def track(data: Path) -> None:
     """Let DVC track what came in; git gets the pointers. Raises BadInput with DVC's own words."""
-    folders = [str(data / name) for name in ("raw", "annotations") if (data / name).is_dir()]
+    folders = [str(data / name) for name in FOLDERS if (data / name).is_dir()]
     done = _dvc("add", "--quiet", *folders)
     if done.returncode:
         raise BadInput(f"dvc add {' '.join(folders)}: {done.stderr.strip()}")

@@ -1,10 +1,11 @@
-"""Judge the model file as it is served: data, labels, split and model → reports.
+"""Judge the model file as it is served: data, labels, split, model and challenge set → reports.
 
-python -m stages.evaluate data/images data/items.csv data/labels.csv data/split.csv model reports
+python -m stages.evaluate data/images data/items.csv data/labels.csv data/split.csv model data/challenge reports
 """
 
 import csv
 import json
+import re
 import statistics
 import time
 from collections import Counter
@@ -16,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decode import UndecodableImage
+from service.explain import Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
+from stages.challenge import ask, challenge_set, outcome, report
 from stages.command import BadInput, Seed, run
 from stages.gate import judge
 from stages.label_noise import label_noise, rank
 from stages.metrics import Predictions, confusion, describe, reliability
-from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability
-from stages.tables import SETS, Assignment, Item, Label, read_table, write_csv
+from stages.other_files import CHANGES, other_files
+from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability, draw_risk
+from stages.risk import risk_coverage
+from stages.tables import SETS, Assignment, Item, Label, read_table, write_csv, write_json
 
 TIMED = 50  # images whose latency is measured
 
@@ -39,12 +44,13 @@ class Facts:
     set_of: dict[str, str]
     labels: list[str]
     out_of_fold: Predictions
+    unfamiliarity: NDArray[np.float64]  # (N,), out of fold
     fold_of: NDArray[np.int64]  # (N,)
     keys: list[str]  # those of out_of_fold
 
 
 def evaluate(
-    images: Path, items: Path, labels: Path, split: Path, model: Path, reports: Path,
+    images: Path, items: Path, labels: Path, split: Path, model: Path, challenge: Path, reports: Path,
     *, at_least: dict[str, float], at_most: dict[str, float], seed: Seed,
 ) -> None:  # fmt: skip
     """Write metrics, predictions, plots, pictures, the model card and the gate's verdict.
@@ -57,20 +63,23 @@ def evaluate(
     answers = _answers(predictor, images, facts)
     tested = _predictions(answers, [key for key in facts.keys if facts.set_of[key] == "test"], facts)
     details = _details(tested, facts, predictor.min_confidence, seed)
+    details |= _trust(predictor, images, facts, challenge, seed)
+    details["protocols"] |= json.loads((model / "protocols.json").read_text(encoding="utf-8"))
     metrics = _metrics(details)
     gate = judge(metrics, at_least, at_most)
 
     reports.mkdir(parents=True, exist_ok=True)
-    _write_json(reports / "metrics.json", metrics)
-    _write_json(reports / "details.json", details)
-    _write_json(reports / "gate.json", gate)
+    write_json(reports / "metrics.json", metrics)
+    write_json(reports / "details.json", details)
+    write_json(reports / "gate.json", gate)
     card = model_card(details, gate, predictor.lineage, predictor.decision)
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
-    _draw(reports / "plots", tested, facts, images, model / "curves.csv")
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, None))
+    _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     doubts = rank(facts.out_of_fold, facts.keys, facts.labels, facts.kept, facts.set_of)
     label_noise(doubts, images, reports / "label_noise.html")
-    _write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
+    write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
     verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
     print(f"evaluate: test accuracy {metrics['test']['accuracy']:.3f}, gate {verdict}")
 
@@ -98,6 +107,7 @@ def _facts(items: Path, labels: Path, split: Path, out_of_fold: Path, classes: l
             targets=np.array([classes.index(row["label"]) for row in rows]),
             groups=np.array([kept[key].document for key in keys]),
         ),
+        unfamiliarity=np.array([float(row["unfamiliarity"]) for row in rows]),
         fold_of=np.array([int(row["fold"]) for row in rows]),
         keys=keys,
     )
@@ -130,8 +140,7 @@ def _predictions(answers: dict[str, Answer | None], keys: list[str], facts: Fact
 def _details(tested: Predictions, facts: Facts, min_confidence: float, seed: int) -> dict[str, Any]:
     statuses = Counter(item.status for item in facts.items)
     sets = Counter(facts.set_of.values())
-    sizes = np.array([(facts.kept[key].width, facts.kept[key].height) for key in facts.keys], np.float64)  # (N, 2)
-    targets, fold_of = facts.out_of_fold.targets, facts.fold_of
+    sizes, targets, fold_of = _sizes(facts), facts.out_of_fold.targets, facts.fold_of
     return {
         "labels": facts.labels,
         "images": {
@@ -146,13 +155,49 @@ def _details(tested: Predictions, facts: Facts, min_confidence: float, seed: int
     }
 
 
+def _trust(predictor: Predictor, images: Path, facts: Facts, challenge: Path, seed: int) -> dict[str, Any]:
+    """What the model's thresholds do out of fold, on the challenge set, and where only the file of a picture changes."""
+    crossed = facts.out_of_fold
+    rows = zip(crossed.probabilities, facts.unfamiliarity, crossed.targets, strict=True)
+    decided = [(facts.labels[target], predictor.answer(row, score)) for row, score, target in rows]
+    pictures = challenge_set(challenge, facts.labels)
+    files = [(images / str(facts.kept[key].file)).read_bytes() for key in facts.keys]
+    return {
+        "decision": predictor.decision,
+        "decided": outcome(decided),
+        "challenge": report(pictures, ask(predictor, pictures)) if pictures else None,
+        "protocols": {"other_files": other_files(predictor, files, _sizes(facts), crossed.targets, seed)},
+    }
+
+
+def _sizes(facts: Facts) -> NDArray[np.float64]:
+    return np.array([(facts.kept[key].width, facts.kept[key].height) for key in facts.keys], np.float64)  # (N, 2)
+
+
 def _metrics(details: dict[str, Any]) -> dict[str, Any]:
     """The few figures that experiments are compared by."""
     metrics: dict[str, Any] = {part: _headline(details[part]) for part in ("test", "cross_validation")}
     metrics["baselines"] = {name: figure["value"] for name, figure in details["baselines"].items()}
     margin = metrics["cross_validation"]["accuracy"] - max(metrics["baselines"].values())
     metrics["margin_over_baselines"] = round(margin, 6)
+    protocols, challenge = details["protocols"], details["challenge"]
+    metrics["other_files"] = {_key(name): protocols["other_files"][name]["stay"]["value"] for name in CHANGES}
+    metrics["leave_one_kind_out"] = {
+        name: _shares(part) for name, part in protocols["leave_one_kind_out"].items() if name != "kinds"
+    }
+    metrics["few_labels"] = {f"documents_{row['documents']}": row["accuracy"] for row in protocols["few_labels"]}
+    metrics["head_alone"] = protocols["head_alone"]["value"]
+    if challenge:
+        metrics["challenge"] = _shares(challenge["all"]) | {_key(name): _shares(part) for name, part in challenge["kinds"].items()}
     return metrics
+
+
+def _key(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_")
+
+
+def _shares(part: dict[str, Any]) -> dict[str, float]:
+    return {name: part[name]["value"] for name in ("right", "decided_wrong", "unsure")}
 
 
 def _headline(figures: dict[str, Any]) -> dict[str, float]:
@@ -164,13 +209,14 @@ def _headline(figures: dict[str, Any]) -> dict[str, float]:
         "accuracy_high": accuracy["high"],
         "macro_f1": figures["macro_f1"],
         "calibration_error": figures["calibration_error"]["value"],
+        "brier_score": figures["brier_score"]["value"],
         "answered": figures["answered"]["value"],
         "answered_accuracy": figures["answered_accuracy"]["value"],
     }
 
 
 def _write_predictions(path: Path, answers: dict[str, Answer | None], facts: Facts) -> None:
-    header = ["key", "set", "label", "prediction", "decision", "confidence", *facts.labels]
+    header = ["key", "set", "label", "prediction", "decision", "reason", "confidence", *facts.labels]
     known = ((key, facts.set_of.get(key), facts.label_of.get(key)) for key in answers)
     rows = ([*start, *_cells(answer, len(facts.labels))] for start, answer in zip(known, answers.values(), strict=True))
     write_csv(path, header, rows)
@@ -178,18 +224,18 @@ def _write_predictions(path: Path, answers: dict[str, Answer | None], facts: Fac
 
 def _cells(answer: Answer | None, classes: int) -> list[str]:
     if answer is None:
-        return ["", "undecodable", "", *[""] * classes]
+        return ["", "undecodable", "", "", *[""] * classes]
     shares = [f"{probability:.6f}" for probability in answer.probabilities.values()]
-    return [answer.prediction, answer.decision, f"{answer.confidence:.6f}", *shares]
+    return [answer.prediction, answer.decision, answer.reason or "", f"{answer.confidence:.6f}", *shares]
 
 
-def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path) -> None:
+def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: Path, explainer: Explainer) -> None:
     crossed = facts.out_of_fold
     for name, part in (("test", tested), ("cross_validation", crossed)):
         named = ([facts.labels[target], facts.labels[guess]] for target, guess in zip(part.targets, part.predicted, strict=True))
         write_csv(plots / f"confusion_{name}.csv", ["label", "prediction"], named)
-    bins = ([f"{value:.6f}" for value in row] for row in reliability(crossed))
-    write_csv(plots / "reliability.csv", ["confidence", "accuracy", "share"], bins)
+    bins = ([*(f"{value:.6f}" for value in row), round(row[2] * len(crossed.targets))] for row in reliability(crossed))
+    write_csv(plots / "reliability.csv", ["confidence", "accuracy", "share", "images"], bins)
     matrices = {"test set": tested, "cross-validation": crossed}
     draw_confusion(
         {title: confusion(part, len(facts.labels)) for title, part in matrices.items()}, facts.labels, plots / "confusion.png"
@@ -197,23 +243,37 @@ def _draw(plots: Path, tested: Predictions, facts: Facts, images: Path, curves: 
     draw_reliability(crossed, "Cross-validated answers", plots / "reliability.png")
     draw_curves(_read_rows(curves), plots / "curves.png")
     tested_keys = [key for key in facts.keys if facts.set_of[key] == "test"]
-    mistakes = _mistakes(tested, tested_keys, "test set", facts, images)
-    mistakes += _mistakes(crossed, facts.keys, "cross-validation", facts, images)
+    mistakes = _mistakes(tested, tested_keys, "test set", facts, images, explainer)
+    mistakes += _mistakes(crossed, facts.keys, "cross-validation", facts, images, explainer)
     draw_mistakes(mistakes, "Wrong answers", plots / "mistakes.png")
 
 
-def _mistakes(predictions: Predictions, keys: list[str], where: str, facts: Facts, images: Path) -> list[Mistake]:
-    return [
-        Mistake(
-            key=keys[number],
-            file=images / str(facts.kept[keys[number]].file),
-            label=facts.labels[predictions.targets[number]],
-            prediction=facts.labels[predictions.predicted[number]],
-            confidence=float(predictions.confidence[number]),
-            where=where,
-        )
-        for number in np.flatnonzero(~predictions.correct)
-    ]
+def _draw_risk(plots: Path, crossed: Predictions, decision: dict[str, Any]) -> None:
+    curve = risk_coverage(crossed.confidence, crossed.correct, decision["confidence"])
+    write_csv(plots / "risk_coverage.csv", list(curve[0]), ([f"{value:.6f}" for value in row.values()] for row in curve))
+    draw_risk(curve, decision, plots / "risk_coverage.png")
+
+
+def _mistakes(
+    predictions: Predictions, keys: list[str], where: str, facts: Facts, images: Path, explainer: Explainer
+) -> list[Mistake]:
+    wrong = np.flatnonzero(~predictions.correct)
+    return [_mistake(predictions, int(number), keys[number], where, facts, images, explainer) for number in wrong]
+
+
+def _mistake(
+    predictions: Predictions, number: int, key: str, where: str, facts: Facts, images: Path, explainer: Explainer
+) -> Mistake:
+    file, prediction = images / str(facts.kept[key].file), facts.labels[predictions.predicted[number]]
+    return Mistake(
+        key=key,
+        file=file,
+        label=facts.labels[predictions.targets[number]],
+        prediction=prediction,
+        confidence=float(predictions.confidence[number]),
+        where=where,
+        places=explainer.places(explainer.predictor.prepare(file.read_bytes()), prediction),
+    )
 
 
 def _latency(predictor: Predictor, files: list[Path]) -> dict[str, Any]:
@@ -234,10 +294,6 @@ def _latency(predictor: Predictor, files: list[Path]) -> dict[str, Any]:
 def _read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -14,9 +14,11 @@ import torch
 
 from stages.network import Classifier
 
+OUTPUTS = ["probabilities", "unfamiliarity", "features", "places"]
+
 
 def export(classifier: Classifier, size: int, metadata: dict[str, Any], path: Path) -> None:
-    """Export to ONNX with input `images` (N, S, S, 3) uint8, output `probabilities` (N, C) float32, and metadata.
+    """Export to ONNX with input `images` (N, S, S, 3) uint8, the outputs of Classifier, and metadata.
 
     Each metadata value is stored as JSON under its name. The file is written whole or not at all.
     """
@@ -40,7 +42,7 @@ def _onnx(classifier: Classifier, size: int) -> onnx.ModelProto:
             classifier.eval(),
             (images,),
             input_names=["images"],
-            output_names=["probabilities"],
+            output_names=OUTPUTS,
             dynamic_shapes=({0: "batch"},),
             external_data=False,
             dynamo=True,

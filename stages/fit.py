@@ -1,9 +1,10 @@
-"""Fit with Lightning: early stopping and the best weights by the validation loss, never by the test set."""
+"""Fit with Lightning: the head to the end of its convex problem, all weights until the validation loss says stop."""
 
 import logging
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from stages.network import FEATURES, Head
+from stages.prior import Prior
+
 Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
 Curves = list[dict[str, float]]  # an epoch's losses and accuracy
 
@@ -35,12 +39,21 @@ class Schedule:
     accelerator: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Decay:
+    """The ridges of `Head.penalty`."""
+
+    weight: float
+    open: float
+    prior: float
+
+
 class Training(lightning.LightningModule):
     """Cross-entropy of a network's logits; keeps the curves, a row an epoch."""
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, penalised: Tensor | None, penalty: float) -> None:
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, penalty: Callable[[], Tensor] | None) -> None:
         super().__init__()
-        self.network, self.optimizer, self.penalised, self.penalty = network, optimizer, penalised, penalty
+        self.network, self.optimizer, self.penalty = network, optimizer, penalty
         self.curves: Curves = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
@@ -48,7 +61,9 @@ class Training(lightning.LightningModule):
         inputs, targets = batch  # (N, …), (N,) int64
         loss = cross_entropy(self.network(inputs), targets)
         self.log("train_loss", loss, on_step=False, on_epoch=True)
-        return loss if self.penalised is None else loss + self.penalty * self.penalised.square().sum()
+        objective = loss if self.penalty is None else loss + self.penalty()
+        self.log("objective", objective, on_step=False, on_epoch=True)
+        return objective
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         """Log loss and accuracy of a batch."""
@@ -67,14 +82,41 @@ class Training(lightning.LightningModule):
 
 
 def fit_head(
-    head: nn.Linear, train: Examples, validation: Examples, weight_decay: float, schedule: Schedule, logger: Logger | None = None
+    head: Head, train: Examples, validation: Examples, decay: Decay, schedule: Schedule, logger: Logger | None = None
 ) -> Curves:
-    """Fit a linear head on features in place; returns the curves.
+    """Fit a head on what the encoder gives, in place; returns the curves.
 
-    Multinomial logistic regression: the problem is convex, so L-BFGS on the whole set needs few steps and no seed.
+    Multinomial logistic regression: the problem is convex, so L-BFGS on the whole set needs few steps and no seed. The
+    validation set is looked at for the curves only.
     """
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=5, line_search_fn="strong_wolfe")
-    return _fit(Training(head, optimizer, head.weight, weight_decay), train, validation, schedule, logger)
+    training = Training(head, optimizer, lambda: head.penalty(decay.weight, decay.open, decay.prior))
+    return _fit(training, train, validation, schedule, "objective", logger)
+
+
+def solve(classes: int, prior: Prior | None, inputs: Tensor, targets: Tensor, decay: Decay) -> Head:
+    """A head at the bottom of the same convex problem: one of the many that are asked and never served.
+
+    Inputs are (N, 1280 + 2·C) float32, targets (N,) int64. Solved in the space that the N features span, where the ridge
+    keeps the answer (the representer theorem), and in double precision, so that the end does not hang on rounding.
+    """
+    exact = inputs.double()
+    basis = torch.linalg.qr(exact[:, :FEATURES].T).Q  # (1280, M), M = min(N, 1280)
+    small = Head(classes, prior, basis.shape[1]).double()
+    reduced = torch.cat([exact[:, :FEATURES] @ basis, exact[:, FEATURES:]], 1)
+    optimizer = torch.optim.LBFGS(small.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+    def objective() -> Tensor:
+        optimizer.zero_grad()
+        loss = cross_entropy(small(reduced), targets) + small.penalty(decay.weight, decay.open, decay.prior)
+        loss.backward()
+        return loss
+
+    optimizer.step(objective)
+    head = Head(classes, prior)
+    weight = small.linear.weight.detach() @ basis.T
+    head.load_state_dict(small.state_dict() | {"linear.weight": weight})
+    return head
 
 
 def fine_tune(
@@ -86,15 +128,18 @@ def fine_tune(
     logger: Logger | None = None,
 ) -> Curves:
     """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves."""
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate)
-    return _fit(Training(network, optimizer, None, 0.0), train, validation, schedule, logger)
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=learning_rate)
+    return _fit(Training(network, optimizer, None), train, validation, schedule, "validation_loss", logger)
 
 
-def _fit(training: Training, train: Examples, validation: Examples, schedule: Schedule, logger: Logger | None) -> Curves:
+def _fit(
+    training: Training, train: Examples, validation: Examples, schedule: Schedule, monitor: str, logger: Logger | None
+) -> Curves:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loader workers: the data are tensors
-        best = ModelCheckpoint(Path(folder), monitor="validation_loss", save_weights_only=True, enable_version_counter=False)
-        trainer = _trainer(schedule, [best, EarlyStopping("validation_loss", patience=schedule.patience)], logger)
+        best = ModelCheckpoint(Path(folder), monitor=monitor, save_weights_only=True, enable_version_counter=False)
+        trainer = _trainer(schedule, [best, EarlyStopping(monitor, patience=schedule.patience)], logger)
         trainer.fit(training, _loader(train, schedule, shuffle=True), _loader(validation, schedule, shuffle=False))
         training.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     training.network.cpu().eval()
@@ -139,10 +184,10 @@ class Augmented(Dataset[tuple[Tensor, ...]]):
         return augment(image.permute(2, 0, 1)).permute(1, 2, 0), target
 
 
-def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+def fit_temperature(logits: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> float:
     """The temperature that calibrates (N, C) logits (Guo et al. 2017), T > 0.
 
-    A standard normal prior on log T keeps it finite where the validation set is separable; with 15 images it often is.
+    A standard normal prior on log T keeps it finite where the logits separate the classes.
     """
 
     def loss(log_temperature: float) -> float:

@@ -47,6 +47,7 @@ def describe(predictions: Predictions, labels: list[str], min_confidence: float,
         "accuracy": proportion(int(predictions.correct.sum()), len(predictions.targets)),
         "macro_f1": round(float(np.mean([figures["f1"]["value"] for figures in classes.values()])), 6),
         "calibration_error": bootstrap(predictions, expected_calibration_error, seed),
+        "brier_score": bootstrap(predictions, brier_score, seed),
         "answered": proportion(int(answered.sum()), len(answered)),
         "answered_accuracy": proportion(int(predictions.correct[answered].sum()), int(answered.sum())),
         "classes": classes,
@@ -97,6 +98,12 @@ def f1(hits: int, misses: int, seed: int) -> Figure:
 def expected_calibration_error(predictions: Predictions) -> float:
     """The mean gap between confidence and accuracy over bins of equal width (Naeini et al. 2015)."""
     return float(sum(share * abs(accuracy - confidence) for confidence, accuracy, share in reliability(predictions)))
+
+
+def brier_score(predictions: Predictions) -> float:
+    """The mean squared distance of the probabilities from the truth, 0 to 2 (Brier 1950)."""
+    truth = np.eye(predictions.probabilities.shape[1])[predictions.targets]  # (N, C)
+    return float(((predictions.probabilities - truth) ** 2).sum(1).mean())
 
 
 def reliability(predictions: Predictions) -> list[tuple[float, float, float]]:

@@ -1,4 +1,4 @@
-"""The network: a pretrained backbone, a linear head and a temperature, from uint8 pixels to probabilities."""
+"""The network: a pretrained backbone, its prior, a head and a temperature, from uint8 pixels to probabilities."""
 
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.prior import Prior
+from stages.unfamiliar import Nearest
+
 FEATURES = 1280  # channels of the last feature map of EfficientNet-Lite0 to 2
 
 # Weights that lie in an installed package: nothing is loaded from a hub, so training works behind a firewall.
@@ -22,7 +25,7 @@ WEIGHTS = {
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite pretrained on ImageNet (Tan and Le 2019): (N, S, S, 3) uint8 RGB → (N, 1280) float32."""
+    """EfficientNet-Lite pretrained on ImageNet (Tan and Le 2019): (N, S, S, 3) uint8 RGB → (N, 1280, H, W) float32."""
 
     def __init__(self, name: str, size: int) -> None:
         super().__init__()
@@ -31,47 +34,125 @@ class Backbone(nn.Module):
         self.network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, S, S, 3) uint8 → (N, 1280) float32."""
+        """(N, S, S, 3) uint8 → the last feature map, (N, 1280, H, W) float32."""
         pixels = (images.permute(0, 3, 1, 2).float() - 127) / 128  # (N, 3, S, S) float32 in -1 … 1
-        features: Tensor = self.network.extract_features(pixels).mean((2, 3))  # (N, 1280) float32
-        return features
+        feature_map: Tensor = self.network.extract_features(pixels)
+        return feature_map
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The backbone's own head: features → logits of ImageNet's 1,000 classes."""
+        classifier: nn.Linear = self.network._fc
+        return classifier
+
+
+class Encoder(nn.Module):
+    """All that is not fitted: (N, S, S, 3) uint8 → inputs of the head, (N, 1280 + 2·C) float32, or 1280 without a prior."""
+
+    def __init__(self, backbone: Backbone, prior: Prior | None) -> None:
+        super().__init__()
+        self.backbone, self.prior = backbone, prior
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, S, S, 3) uint8 → (N, 1280 + 2·C) float32: the features, then the prior's evidence."""
+        return self.read(self.backbone(images))
+
+    def read(self, feature_map: Tensor) -> Tensor:
+        """(N, 1280, H, W) → (N, 1280 + 2·C) float32."""
+        features = feature_map.mean((2, 3))  # (N, 1280)
+        return features if self.prior is None else torch.cat([features, self.prior(feature_map).flatten(1)], 1)
 
     @torch.inference_mode()
-    def features(self, images: NDArray[np.uint8], batch_size: int = 32) -> Tensor:
-        """(N, S, S, 3) uint8 → (N, 1280) float32, on whichever device the backbone lies."""
+    def encode(self, images: NDArray[np.uint8], batch_size: int = 32) -> Tensor:
+        """(N, S, S, 3) uint8 → (N, 1280 + 2·C) float32, on whichever device the backbone lies."""
         device = next(self.parameters()).device
         batches = torch.from_numpy(images).split(batch_size)
         return torch.cat([self.eval()(batch.to(device)).cpu() for batch in batches]).clone()
 
 
-def zero_head(classes: int) -> nn.Linear:
-    """A linear head, (N, 1280) → (N, C) logits, that starts at zero: its fit depends on no random draw."""
-    head = nn.Linear(FEATURES, classes)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return head
+class Head(nn.Module):
+    """A product of experts: a linear layer on the features, and the prior's evidence, weighted.
+
+    The prior starts as an equal of the linear layer where both know the question, which of the named labels (weight ½,
+    as log-linear pooling of two opinions has it, Genest and Zidek 1986), and is believed where training pictures cannot
+    cover it, any of them at all (weight 1). Starts at zero: a fit depends on no random draw.
+    """
+
+    def __init__(self, classes: int, prior: Prior | None = None, features: int = FEATURES) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.weights = nn.Parameter(torch.tensor([0.5, 1.0])) if prior else None  # which, any
+        opening = prior.named - (1 - prior.named) * prior.named.sum() if prior else torch.zeros(classes)
+        self.register_buffer("opening", opening / opening.norm().clamp_min(1e-9))  # (C,): any of the named, against the rest
+
+    opening: Tensor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, 1280 + 2·C) → (N, C) float32 logits."""
+        features = self.linear.in_features
+        logits: Tensor = self.linear(inputs[:, :features])
+        if self.weights is None:
+            return logits
+        evidence = inputs[:, features:].unflatten(1, (2, -1))  # (N, 2, C)
+        product: Tensor = logits + (self.weights[:, None] * evidence).sum(1)
+        return product
+
+    def penalty(self, weight_decay: float, open_decay: float, prior_decay: float) -> Tensor:
+        """Ridge on the linear layer, another where it speaks on the open question, and one that draws to the prior's weights."""
+        weight = self.linear.weight  # (C, 1280)
+        penalty = weight_decay * weight.square().sum()
+        if self.weights is None:
+            return penalty
+        penalty = penalty + (open_decay - weight_decay) * (self.opening @ weight).square().sum()
+        return penalty + prior_decay * (self.weights - torch.tensor([0.5, 1.0])).square().sum()
 
 
 class Network(nn.Module):
-    """Backbone and head: (N, S, S, 3) uint8 → (N, C) float32 logits."""
+    """Encoder and head: (N, S, S, 3) uint8 → (N, C) float32 logits."""
 
-    def __init__(self, backbone: Backbone, head: nn.Linear) -> None:
+    def __init__(self, encoder: Encoder, head: Head) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.encoder, self.head = encoder, head
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, S, S, 3) uint8 → (N, C) float32."""
-        logits: Tensor = self.head(self.backbone(images))
+        logits: Tensor = self.head(self.encoder(images))
         return logits
 
 
 class Classifier(nn.Module):
-    """What is served: (N, S, S, 3) uint8 → (N, C) float32 calibrated probabilities."""
+    """What is served: (N, S, S, 3) uint8 → probabilities, unfamiliarity, features and the map of places."""
 
-    def __init__(self, network: Network, temperature: float) -> None:
+    def __init__(self, network: Network, temperature: float, nearest: Nearest) -> None:
         super().__init__()
-        self.network, self.temperature = network, temperature
+        self.network, self.temperature, self.nearest = network, temperature, nearest
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, S, S, 3) uint8 → (N, C) float32."""
-        return torch.softmax(self.network(images) / self.temperature, dim=1)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(N, S, S, 3) uint8 → (N, C) calibrated, (N,), (N, 1280) and (N, C, H, W), float32 each."""
+        encoder, head = self.network.encoder, self.network.head
+        feature_map = encoder.backbone(images)
+        inputs = encoder.read(feature_map)
+        probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)
+        features = inputs[:, :FEATURES]
+        unfamiliarity = self.nearest(features, probabilities.argmax(1))
+        return probabilities, unfamiliarity, features, self._places(feature_map)
+
+    def _places(self, feature_map: Tensor) -> Tensor:
+        """What each place would be called alone, (N, C, H, W): a class activation map (Zhou et al. 2016).
+
+        The head is linear in the mean of the feature map, so its logits are the mean over places; the prior is asked
+        at each place as it is asked at all of them together. Runs only when it is fetched: see `service.predictor`.
+        """
+        encoder, head = self.network.encoder, self.network.head
+        height, width = feature_map.shape[2:]
+        places = feature_map.flatten(2).transpose(1, 2)  # (N, H·W, 1280)
+        inputs: Tensor = places.flatten(0, 1)  # (N·H·W, 1280)
+        if encoder.prior is not None:
+            shares = encoder.prior.classifier(inputs).softmax(1)
+            inputs = torch.cat([inputs, encoder.prior.evidence(shares).flatten(1)], 1)
+        probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)  # (N·H·W, C)
+        of_places: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2)  # (N, C, H·W)
+        found: Tensor = of_places.unflatten(2, (height, width))
+        return found

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from service.decode import decode
 from stages.metrics import BINS, Predictions, reliability
@@ -26,6 +27,7 @@ class Mistake:
     prediction: str
     confidence: float
     where: str  # the test set or cross-validation
+    places: Image.Image  # where the served model sees what was said
 
 
 def draw_confusion(matrices: dict[str, NDArray[np.int64]], labels: list[str], path: Path) -> None:
@@ -56,6 +58,23 @@ def draw_reliability(predictions: Predictions, title: str, path: Path) -> None:
     _save(figure, path)
 
 
+def draw_risk(curve: Sequence[dict[str, float]], decision: dict[str, Any], path: Path) -> None:
+    """Share of wrong answers against the share of pictures answered, its upper bound, and where the model's threshold lies."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    coverage = [row["coverage"] for row in curve]
+    axes.plot(coverage, [row["risk"] for row in curve], label="wrong, of those answered")
+    bound = f"upper bound of each, {decision['confidence']:.0%} sure"
+    axes.plot(coverage, [row["upper_bound"] for row in curve], color="grey", label=bound)
+    axes.axhline(decision["max_risk"], ls="--", color="C3", label=f"risk asked for: {decision['max_risk']:g}")
+    axes.axvline(decision["coverage"], ls=":", color="C2", label=f"answered from {decision['min_confidence']:.2f} on")
+    axes.set(
+        title="Risk and coverage, cross-validated", xlabel="share answered", ylabel="share wrong", xlim=(0, 1.02), ylim=(0, 0.25)
+    )
+    axes.legend(loc="upper center")
+    _save(figure, path)
+
+
 def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
     """Training and validation loss, validation accuracy, by epoch."""
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -83,14 +102,38 @@ def draw_mistakes(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
     _save(figure, path)
 
 
+def draw_explanation(
+    title: str, picture: Image.Image, places: Image.Image, nearest: Sequence[tuple[str, Image.Image]], path: Path
+) -> None:
+    """A picture, the places that speak for its answer, and the training pictures most like it."""
+    figure = Figure(figsize=(14, 7), layout="constrained")
+    figure.suptitle(title)
+    shown = [("the picture", picture), ("in light: the places that alone would be called so", places)]
+    grid = figure.subplots(2, max(len(nearest), 2), squeeze=False)
+    for axes in grid.ravel():
+        axes.axis("off")
+    for row, pairs in zip(grid, (shown, nearest), strict=True):
+        for axes, (caption, image) in zip(row, pairs, strict=False):
+            axes.imshow(image)
+            axes.set_title(caption if len(caption) < 40 else f"{caption[:16]}…{caption[-20:]}", fontsize=8)
+    _save(figure, path)
+
+
 def _thumbnail(axes: Axes, mistake: Mistake) -> None:
-    image = decode(mistake.file.read_bytes())
-    image.thumbnail((400, 400))
-    axes.imshow(image)
+    axes.imshow(_beside(decode(mistake.file.read_bytes()), mistake.places))
     name = mistake.key if len(mistake.key) < 40 else f"{mistake.key[:16]}…{mistake.key[-20:]}"
     axes.set_title(
         f"{name}\nlabel {mistake.label}, said {mistake.prediction} {mistake.confidence:.2f} ({mistake.where})", fontsize=8
     )
+
+
+def _beside(picture: Image.Image, places: Image.Image) -> Image.Image:
+    """Both at one height, side by side."""
+    left = picture.resize((max(round(picture.width * places.height / picture.height), 1), places.height))
+    sheet = Image.new("RGB", (left.width + places.width, places.height))
+    sheet.paste(left, (0, 0))
+    sheet.paste(places, (left.width, 0))
+    return sheet
 
 
 def _save(figure: Figure, path: Path) -> None:

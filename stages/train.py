@@ -1,36 +1,49 @@
-"""Train the classifier and write model/model.onnx, its training curves and its out-of-fold predictions.
+"""Train the classifier and write model/model.onnx, its training curves, its out-of-fold predictions and the protocols.
 
 python -m stages.train data/images data/items.csv data/labels.csv data/split.csv model
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pytorch_lightning import seed_everything
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from service.decode import ResizeRule, UndecodableImage, decode
 from service.decode import resize as to_square
 from stages.command import BadInput, Positive, Seed, run
-from stages.cross_validation import assign_folds, out_of_fold
+from stages.cross_validation import HeldOut, Recipe, assign_folds, calibrated, one_thread, out_of_fold, predict
 from stages.export import export
-from stages.fit import Augmented, Examples, Schedule, fit_head, fit_temperature
+from stages.fit import Augmented, Decay, Examples, Schedule, fit_head
 from stages.fit import fine_tune as fine_tune_all
 from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
 from stages.machine import write_machine
-from stages.network import Backbone, Classifier, Network, zero_head
+from stages.metrics import proportion
+from stages.network import FEATURES, Backbone, Classifier, Encoder, Head, Network
+from stages.prior import Groups, members, prior_of, rest_of
+from stages.protocols import Decision, few_labels, leave_one_kind_out
 from stages.split import Group, grouped
-from stages.tables import Assignment, Item, Label, read_table, write_csv
+from stages.tables import Assignment, Item, Label, read_table, write_csv, write_json, write_npz
 from stages.tracking import finish_run, recorded_run
+from stages.unfamiliar import compare
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class PriorSettings(BaseModel):
+    """Which classes of the backbone are a label's, and the ridges that keep the head from overruling them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    groups: Groups  # none: no prior
+    open_decay: NotNegative
+    decay: NotNegative
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Data:
     """The labelled images in the order of their keys."""
 
     keys: list[str]
+    items: list[Item]
     labels: list[str]  # the classes, sorted; a target is an index into them
     images: NDArray[np.uint8]  # (N, S, S, 3)
     targets: NDArray[np.int64]  # (N,)
@@ -63,52 +77,119 @@ def train(
     fine_tune_batch_size: Positive,
     fine_tune_learning_rate: NotNegative,
     folds: Annotated[int, Field(ge=3)],
-    min_confidence: Annotated[float, Field(ge=0, le=1)],
+    prior: PriorSettings,
+    decision: Decision,
     accelerator: Literal["cpu", "gpu"],
     threads: Positive,
     seed: Seed,
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
-    Stops, chooses and calibrates by the validation set; only `evaluate` reads the test set's answers.
+    Stops and chooses by the validation set, calibrates and sets its thresholds on out-of-fold predictions; only
+    `evaluate` reads the test set's answers.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
-    parameters = {name: value for name, value in locals().items() if not isinstance(value, Path)}
+    parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
     device = _device(accelerator)
     lineage = _lineage(items, labels, split, parameters)
+    classes = sorted({row.label for row in read_table(labels, Label)})
+    if prior.groups:
+        members(prior.groups, classes)  # what is wrong with them is said before anything is made
     with recorded_run(parameters, lineage) as logger:
         seed_everything(seed, workers=True, verbose=False)  # after MLflow has drawn the run's name
         torch.set_num_threads(threads)
         data = _load(images, items, labels, split, image_size, resize)
-        pretrained = Backbone(backbone, image_size).to(device)
-        features = pretrained.features(data.images)  # (N, 1280) float32
-        network = Network(pretrained.cpu(), zero_head(len(data.labels)))
-
+        pretrained = Backbone(backbone, image_size)
+        experts = prior_of(pretrained.classifier, prior.groups, data.labels)
+        encoder = Encoder(pretrained, experts).to(device)
+        inputs = encoder.encode(data.images)  # (N, 1280 + 2·C) float32, or 1280 without a prior
         schedule = Schedule(epochs, patience)
-        curves = fit_head(network.head, *_train_and_validation(data, features), weight_decay, schedule, logger)
-        logits = _validation_logits(network.head, features, data)
+        decay = Decay(weight_decay, prior.open_decay, prior.decay)
+        recipe = Recipe(len(data.labels), experts and experts.cpu(), rest_of(prior.groups, data.labels), decay)
+        network = Network(encoder.cpu(), Head(recipe.classes, recipe.prior))
+
+        curves = fit_head(network.head, *_train_and_validation(data, inputs), decay, schedule, logger)
+        fold_of = _folds(data, folds, seed)
+        with one_thread():
+            held_out = out_of_fold(recipe, inputs, data.targets, fold_of)
+            tried = _protocols(recipe, inputs, data, fold_of, held_out, decision, seed)
+        judged = _Judged(held_out, data.targets, fold_of)
         if fine_tune:
             longer = Schedule(fine_tune_epochs, patience, fine_tune_batch_size, accelerator)
             augmented, validation = _augmented_and_validation(data)
             curves += fine_tune_all(network, augmented, validation, fine_tune_learning_rate, longer, logger)
-            logits = _validation_logits(network, torch.from_numpy(data.images), data)
-        temperature = fit_temperature(logits, data.targets[data.sets == "validation"])
+            inputs = network.encoder.encode(data.images)
+            judged = _validation(network, recipe, inputs, data)
+        thresholds = decision.thresholds(judged.held_out, judged.targets, judged.fold_of)
 
-        fold_of = _folds(data, folds, seed)
-        probabilities = out_of_fold(features, data.targets, fold_of, len(data.labels), weight_decay, schedule)
+        in_training = data.sets == "train"
+        nearest = recipe.nearest(inputs, data.targets, in_training)
         metadata = {
             "labels": data.labels,
             "input": {"size": image_size, "resize": resize},
-            "decision": {"min_confidence": min_confidence, "temperature": round(temperature, 6)},
+            "decision": thresholds,
             "lineage": lineage,
         }
-        export(Classifier(network, temperature), image_size, metadata, model / "model.onnx")
+        export(Classifier(network, thresholds["temperature"], nearest), image_size, metadata, model / "model.onnx")
         write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
-        _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities)
+        probabilities = calibrated(held_out.logits, data.targets, fold_of)
+        _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities, held_out)
+        write_json(model / "protocols.json", tried)
+        _write_references(model / "references.npz", data, inputs, in_training)
         write_machine(model / "machine.json", threads)
         accuracy = float((probabilities.argmax(1) == data.targets).mean())
+        temperature = thresholds["temperature"]
         finish_run(logger, {"temperature": temperature, "cross_validated_accuracy": accuracy}, hash_file(model / "model.onnx"))
         print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Predictions that the served model's temperature and thresholds are set by."""
+
+    held_out: HeldOut
+    targets: NDArray[np.int64]  # (N,)
+    fold_of: NDArray[np.int64]  # (N,)
+
+
+def _validation(network: Network, recipe: Recipe, inputs: Tensor, data: Data) -> _Judged:
+    """A fine-tuned network has no out-of-fold predictions: those of the validation set, each its own fold."""
+    validation = data.sets == "validation"
+    held_out = HeldOut(np.zeros((len(data.keys), recipe.classes)), np.zeros(len(data.keys)))
+    predict(recipe, network.head, inputs, data.targets, data.sets == "train", validation, held_out)
+    chosen = HeldOut(held_out.logits[validation], held_out.unfamiliarity[validation])
+    return _Judged(chosen, data.targets[validation], np.arange(validation.sum()))
+
+
+def _protocols(
+    recipe: Recipe, inputs: Tensor, data: Data, fold_of: NDArray[np.int64], held_out: HeldOut, decision: Decision, seed: int
+) -> dict[str, Any]:
+    """What needs heads of its own: on the frozen backbone's inputs, (N, 1280 + 2·C), whether or not it is fine-tuned."""
+    features, targets = inputs[:, :FEATURES], data.targets
+    alone = replace(recipe, prior=None, rest=None)
+    without = calibrated(out_of_fold(alone, features, targets, fold_of).logits, targets, fold_of)
+    return {
+        "head_alone": proportion(int((without.argmax(1) == targets).sum()), len(targets)),
+        "leave_one_kind_out": leave_one_kind_out(recipe, inputs, targets, fold_of, decision),
+        "few_labels": few_labels(recipe, inputs, targets, data.groups, data.keys, seed),
+        "unfamiliar_scores": compare(features.double().numpy(), targets, fold_of, held_out.logits, recipe.rest),
+    }
+
+
+def _write_references(path: Path, data: Data, inputs: Tensor, chosen: NDArray[np.bool_]) -> None:
+    """What the nearest training pictures are called and where they come from: `service.explain`."""
+    write_npz(
+        path,
+        keys=np.array(data.keys)[chosen],
+        labels=np.array(data.labels)[data.targets[chosen]],
+        documents=np.array([item.document for item in data.items])[chosen],
+        pages=np.array([item.page for item in data.items])[chosen],
+        features=inputs[chosen][:, :FEATURES].numpy(),
+    )
 
 
 def _folds(data: Data, folds: int, seed: int) -> NDArray[np.int64]:
@@ -137,6 +218,7 @@ def _load(images: Path, items: Path, labels: Path, split: Path, size: int, rule:
         pixels = list(pool.map(lambda item: _square(images / str(item.file), size, rule), labelled))
     return Data(
         keys=keys,
+        items=labelled,
         labels=classes,
         images=np.stack(pixels),
         targets=np.array([classes.index(label_of[key]) for key in keys]),
@@ -169,15 +251,13 @@ def _augmented_and_validation(data: Data) -> tuple[Examples, Examples]:
     return Augmented(train), validation
 
 
-@torch.inference_mode()
-def _validation_logits(network: nn.Module, inputs: Tensor, data: Data) -> NDArray[np.float32]:
-    validation = inputs[torch.from_numpy(data.sets == "validation")]
-    return torch.cat([network.eval()(batch) for batch in validation.split(32)]).numpy()  # (V, C) float32
-
-
-def _write_out_of_fold(path: Path, data: Data, fold_of: NDArray[np.int64], probabilities: NDArray[np.float64]) -> None:
-    rows = zip(data.keys, fold_of, (data.labels[target] for target in data.targets), probabilities.round(6).tolist(), strict=True)
-    write_csv(path, ["key", "fold", "label", *data.labels], ([key, fold, label, *row] for key, fold, label, row in rows))
+def _write_out_of_fold(
+    path: Path, data: Data, fold_of: NDArray[np.int64], probabilities: NDArray[np.float64], held_out: HeldOut
+) -> None:
+    labels = (data.labels[target] for target in data.targets)
+    rows = zip(data.keys, fold_of, labels, probabilities.round(6).tolist(), held_out.unfamiliarity.round(6), strict=True)
+    header = ["key", "fold", "label", *data.labels, "unfamiliarity"]
+    write_csv(path, header, ([key, fold, label, *row, score] for key, fold, label, row, score in rows))
 
 
 def main() -> None:

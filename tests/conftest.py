@@ -53,6 +53,12 @@ def real_export() -> Path:
 
 
 @pytest.fixture(scope="session")
+def unfamiliar() -> Path:
+    """Pictures of kinds that the real set lacks, with `pictures.csv`."""
+    return _real("unfamiliar")
+
+
+@pytest.fixture(scope="session")
 def extraction_cases() -> Path:
     """Three PDFs that hold four images."""
     return _real("extraction_cases")

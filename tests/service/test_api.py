@@ -239,7 +239,9 @@ def test_images_are_kept_only_where_configuration_says_so(serve: Serve, server: 
 def test_what_is_kept_is_forgotten_after_the_days_that_configuration_says(tmp_path: Path) -> None:
     settings = Settings(store=tmp_path, keep_images="unsure", keep_days=30)
     store = Store(settings, "model")
-    answers = [Given(name, f"sha-{name}", Answer("cat", "unsure", {"cat": 0.4})) for name in ("old", "new", "later")]
+    answers = [
+        Given(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4})) for name in ("old", "new", "later")
+    ]
     for given in answers[:2]:
         store.log(given, b"picture")
     long_ago = time.time() - 31 * 86400
@@ -279,7 +281,7 @@ def test_probes_metrics_openapi_and_log(server: Server) -> None:
         'quire_request_seconds_bucket{le="0.1",route="/v1/classify"}',
         'quire_answers_total{prediction="dog"}',
         "quire_confidence_bucket",
-        "quire_unsure_answers_total",
+        'quire_unsure_answers_total{reason="low_confidence"}',
         'quire_rejected_total{reason="not_an_image"}',
         "quire_requests_under_way 0.0",
     ):

@@ -12,26 +12,38 @@ from tests.conftest import Encode
 METADATA: dict[str, object] = {
     "labels": ["cat", "dog", "other"],
     "input": {"size": 8, "resize": "squash"},
-    "decision": {"min_confidence": 0.5, "temperature": 1.0},
+    "decision": {"min_confidence": 0.5, "max_unfamiliarity": 0.9, "temperature": 1.0},
     "lineage": {"images": "0"},
 }
 
 
 def write_model(path: Path, metadata: dict[str, object]) -> Path:
-    """A model whose probabilities are the softmax of an image's mean red, green and blue, in tenths."""
+    """A model whose probabilities are the softmax of an image's mean red, green and blue, in tenths.
+
+    Its unfamiliarity is the mean green in 300ths, its features are the means, its one place is the whole picture.
+    """
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
         helper.make_node("Div", ["mean", "ten"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        helper.make_node("Identity", ["mean"], ["features"]),
+        helper.make_node("Gather", ["mean", "green"], ["greenness"], axis=1),
+        helper.make_node("Div", ["greenness", "scale"], ["unfamiliarity"]),
+        helper.make_node("Unsqueeze", ["probabilities", "places_axes"], ["places"]),
     ]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
         helper.make_tensor("ten", TensorProto.FLOAT, [], [10.0]),
+        helper.make_tensor("green", TensorProto.INT64, [], [1]),
+        helper.make_tensor("scale", TensorProto.FLOAT, [], [300.0]),
+        helper.make_tensor("places_axes", TensorProto.INT64, [2], [2, 3]),
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 8, 8, 3])
-    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])
-    graph = helper.make_graph(nodes, "test", [images], [probabilities], constants)
+    shapes: dict[str, list[str | int | None]]
+    shapes = {"probabilities": ["batch", 3], "unfamiliarity": ["batch"], "features": ["batch", 3], "places": ["batch", 3, 1, 1]}
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    graph = helper.make_graph(nodes, "test", [images], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(model, {name: json.dumps(value) for name, value in metadata.items()})
     onnx.save(model, path)
@@ -42,17 +54,29 @@ def test_an_answer_names_label_and_probabilities(tmp_path: Path) -> None:
     predictor = Predictor(write_model(tmp_path / "model.onnx", METADATA))
     red, even = np.zeros((2, 8, 8, 3), np.uint8)
     red[..., 0] = 100
-    sure, unsure = (predictor.answer(row) for row in predictor.probabilities(np.stack([red, even])))
-    assert (sure.prediction, sure.decision) == ("cat", "cat")
-    assert (unsure.prediction, unsure.decision) == ("cat", "unsure")
+    outputs = predictor.run(np.stack([red, even]))
+    sure, unsure = (predictor.answer(row, 0.1) for row in outputs.probabilities)
+    assert (sure.prediction, sure.decision, sure.reason) == ("cat", "cat", None)
+    assert (unsure.prediction, unsure.decision, unsure.reason) == ("cat", "unsure", "low_confidence")
     assert sum(sure.probabilities.values()) == pytest.approx(1)
 
 
 def test_a_batch_gives_what_each_image_gives_alone(tmp_path: Path, picture: Encode) -> None:
     predictor = Predictor(write_model(tmp_path / "model.onnx", METADATA))
     images = np.stack([predictor.prepare(picture(seed=seed)) for seed in range(5)])
-    alone = np.concatenate([predictor.probabilities(image[None]) for image in images])
-    assert np.array_equal(predictor.probabilities(images), alone)
+    alone = np.concatenate([predictor.run(image[None]).probabilities for image in images])
+    assert np.array_equal(predictor.run(images).probabilities, alone)
+
+
+def test_what_is_unlike_all_that_was_trained_on_is_unsure_however_confident(tmp_path: Path) -> None:
+    metadata = METADATA | {"decision": {"min_confidence": 0.5, "max_unfamiliarity": 0.6}}
+    predictor = Predictor(write_model(tmp_path / "model.onnx", metadata))
+    green = np.zeros((2, 8, 8, 3), np.uint8)
+    green[0, ..., 1], green[1, ..., 1] = 170, 190
+    outputs = predictor.run(green)
+    known, unknown = (predictor.answer(*pair) for pair in zip(outputs.probabilities, outputs.unfamiliarity.tolist(), strict=True))
+    assert (known.decision, known.reason) == ("dog", None)
+    assert (unknown.prediction, unknown.decision, unknown.reason) == ("dog", "unsure", "unfamiliar")
 
 
 @pytest.mark.parametrize("missing", METADATA)

@@ -38,19 +38,20 @@ def test_a_source_without_files_is_an_error(tmp_path: Path, source: str) -> None
 
 
 def test_nothing_named_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="PDFS=<folder> ANNOTATIONS=<file or folder>"):
-        data(None, None, tmp_path)
+    with pytest.raises(BadInput, match="PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>"):
+        data(None, None, None, tmp_path)
 
 
 def test_the_demo_gives_way_to_a_clients_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stages.data.track", lambda _: None)  # DVC's part is the pipeline's test
     monkeypatch.setattr("stages.data.files", lambda: [(Path("raw", name), b"drawn") for name in ("demo-000.pdf", "north/x.pdf")])
     write(tmp_path / "data", {"raw/demo-000.pdf": "drawn", "raw/north/x.pdf": "drawn", "raw/own.pdf": "mine"})
-    data(write(tmp_path / "source", {"demo-000.pdf": "the client's"}), None, tmp_path / "data")
+    data(write(tmp_path / "source", {"demo-000.pdf": "the client's"}), None, None, tmp_path / "data")
     found = {path.relative_to(tmp_path).as_posix(): path.is_file() and path.read_text() for path in (tmp_path / "data").rglob("*")}
     assert found == {
         "data/raw": False,
         "data/annotations": False,
+        "data/challenge": False,
         "data/raw/own.pdf": "mine",
         "data/raw/demo-000.pdf": "the client's",
     }

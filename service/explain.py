@@ -1,0 +1,70 @@
+"""Why an answer is what it is: the places of the picture that speak for it, and the training pictures most like it."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.predictor import Predictor
+
+REFERENCES = "references.npz"  # beside the model: what the training pictures are called and where they come from
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training picture, and the cosine between its features and the asked picture's."""
+
+    key: str
+    label: str
+    document: str
+    page: int
+    similarity: float
+
+
+def overlay(square: NDArray[np.uint8], places: NDArray[np.float32]) -> Image.Image:
+    """The picture as the network sees it, (S, S, 3) uint8, dark where its places, (H, W) in 0 … 1, do not speak for the label."""
+    light = Image.fromarray((places * 255).astype(np.uint8)).resize(square.shape[1::-1], Image.Resampling.BICUBIC)
+    weight = 0.2 + 0.8 * np.asarray(light, np.float32)[..., None] / 255  # (S, S, 1)
+    return Image.fromarray((square * weight).astype(np.uint8))
+
+
+def data_uri(image: Image.Image) -> str:
+    """The picture as a PNG in a data URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+class Explainer:
+    """Explains a predictor's answers; names training pictures only where it is given their file."""
+
+    def __init__(self, predictor: Predictor, references: Path | None) -> None:
+        self.predictor = predictor
+        self.references: dict[str, NDArray[Any]] = {}
+        if references:
+            with np.load(references, allow_pickle=False) as stored:
+                self.references = {name: stored[name] for name in stored.files}
+            features = self.references["features"]  # (M, 1280) float32
+            self.unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+
+    def places(self, square: NDArray[np.uint8], label: str) -> Image.Image:
+        """The picture, (S, S, 3) uint8, with the places that alone would be called `label` in full light."""
+        return overlay(square, self.predictor.places(square[None])[0, self.predictor.labels.index(label)])
+
+    def nearest(self, square: NDArray[np.uint8]) -> list[Neighbour]:
+        """The training pictures most like (S, S, 3) uint8, the nearest first; none without their file."""
+        if not self.references:
+            return []
+        asked = self.predictor.features(square[None])[0]  # (1280,)
+        similarity = self.unit @ asked / np.linalg.norm(asked)  # (M,)
+        return [self._neighbour(number, float(similarity[number])) for number in np.argsort(-similarity, kind="stable")[:NEAREST]]
+
+    def _neighbour(self, number: int, similarity: float) -> Neighbour:
+        key, label, document, page = (self.references[name][number] for name in ("keys", "labels", "documents", "pages"))
+        return Neighbour(str(key), str(label), str(document), int(page), round(similarity, 4))

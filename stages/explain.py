@@ -1,0 +1,72 @@
+"""Draw why a picture gets its answer: the places that speak for it, and the training pictures most like it.
+
+python -m stages.explain <image or key>      → reports/explain/<key>.png
+"""
+
+import argparse
+import glob
+import sys
+from pathlib import Path
+
+from service.decode import UndecodableImage, decode
+from service.explain import REFERENCES, Explainer, Neighbour
+from service.predictor import Answer, InvalidModel, Predictor
+from stages.command import BadInput
+from stages.pictures import draw_explanation
+
+
+def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
+    """Write a picture into `folder` and say the same in words. `asked` is a file, or the key of one in `images`.
+
+    Raises BadInput for what is neither, and for a picture or a model that cannot be read.
+    """
+    file = find(asked, images)
+    try:
+        predictor = Predictor(model / "model.onnx")
+        explainer = Explainer(predictor, model / REFERENCES)
+        square = predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
+        answer = predictor.classify(file.read_bytes())
+    except (InvalidModel, UndecodableImage) as error:
+        raise BadInput(f"{file}: {error}") from error
+    neighbours = explainer.nearest(square)
+    shown = [(_caption(each), decode(find(each.key, images).read_bytes())) for each in neighbours]
+    path = folder / f"{file.stem}.png"
+    draw_explanation(in_words(answer), decode(file.read_bytes()), explainer.places(square, answer.prediction), shown, path)
+    print(f"explain: {in_words(answer)}")
+    for each in neighbours:
+        print(f"explain: {each.similarity:.2f} {_caption(each)}")
+    print(f"explain: {path}")
+
+
+def find(asked: str, images: Path) -> Path:
+    """A file, or the one in `images` that bears the key. Raises BadInput."""
+    if Path(asked).is_file():
+        return Path(asked)
+    found = sorted(images.glob(f"{glob.escape(asked)}.*"))
+    if not found:
+        raise BadInput(f"{asked!r} is neither a file nor the key of one in {images}")
+    return found[0]
+
+
+def in_words(answer: Answer) -> str:
+    """The answer as a line."""
+    why = f", {(answer.reason or '').replace('_', ' ')}" if answer.reason else ""
+    return f"{answer.prediction} {answer.confidence:.3f}, decision {answer.decision}{why}"
+
+
+def _caption(neighbour: Neighbour) -> str:
+    return f"{neighbour.label}: {neighbour.document}, page {neighbour.page}"
+
+
+def main() -> None:
+    """Run as a command; the module's docstring shows how."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("asked", help="an image's file, or its key in data/images")
+    try:
+        explain(parser.parse_args().asked, Path("data/images"), Path("model"), Path("reports/explain"))
+    except (BadInput, OSError) as error:
+        sys.exit(f"explain: error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What the labels alone can tell of pictures nobody labelled, by fitting heads without some of them.
+
+Each fit is a head on features that are there already; nothing of what is held out touches the head, its temperature or
+its thresholds.
+"""
+
+from dataclasses import replace
+from random import Random
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import softmax
+from sklearn.cluster import AgglomerativeClustering
+from torch import Tensor
+
+from stages.cross_validation import HeldOut, Recipe, calibrated, out_of_fold, predict
+from stages.fit import fit_temperature
+from stages.metrics import proportion
+from stages.network import FEATURES
+from stages.risk import choose_threshold
+from stages.split import Group
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+KINDS = 4  # of each label
+FEWEST, DRAWS = 10, 5  # pictures that make kinds of a label; draws of documents for a point of the learning curve
+
+
+class Decision(BaseModel):
+    """When an answer is given: how held-out predictions become a temperature and two thresholds.
+
+    At most `max_risk` of the answers wrong, shown with `confidence`; `familiar` is the share of held-out pictures that
+    are not called unfamiliar.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_risk: Share
+    confidence: Share
+    familiar: Share
+
+    def thresholds(self, held_out: HeldOut, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> dict[str, Any]:
+        """Both thresholds and how they came about."""
+        probabilities = calibrated(held_out.logits, targets, fold_of)  # (N, C)
+        correct = probabilities.argmax(1) == targets
+        chosen = choose_threshold(probabilities.max(1), correct, self.max_risk, self.confidence)
+        scored = held_out.unfamiliarity[held_out.unfamiliarity > 0]  # what is called the rest has no score
+        return {
+            "min_confidence": float(np.floor(chosen.min_confidence * 1e6) / 1e6),
+            "max_unfamiliarity": round(float(np.quantile(scored, self.familiar)), 6) if len(scored) else 1.0,
+            "temperature": round(fit_temperature(held_out.logits, targets), 6),
+            "max_risk": self.max_risk,
+            "confidence": self.confidence,
+            "familiar": self.familiar,
+            "risk": round(chosen.risk, 6),
+            "coverage": round(chosen.coverage, 6),
+            "met": chosen.met,
+            "pictures": len(correct),
+        }
+
+
+def kinds(inputs: Tensor, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A kind for each picture, (N,) int64: clusters of each label's features by Ward's linkage on unit length."""
+    unit = torch.nn.functional.normalize(inputs[:, :FEATURES], dim=1).numpy()
+    found = np.zeros(len(targets), np.int64)
+    for label in np.unique(targets):
+        own = targets == label
+        clusters = AgglomerativeClustering(KINDS).fit_predict(unit[own]) if own.sum() >= FEWEST else 0
+        found[own] = KINDS * label + clusters
+    return found
+
+
+def leave_one_kind_out(
+    recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold_of: NDArray[np.int64], decision: Decision
+) -> dict[str, Any]:
+    """Each kind answered by a model that saw none of it: with prior and score, and with the head alone."""
+    kind_of = kinds(inputs, targets)
+    alone = replace(recipe, prior=None, rest=None)
+    variants = {"with": (recipe, inputs)} | ({"without": (alone, inputs[:, :FEATURES])} if recipe.prior else {})
+    report: dict[str, Any] = {"kinds": len(np.unique(kind_of))}
+    for name, (variant, given) in variants.items():
+        outcomes = np.concatenate(
+            [_without(kind_of == kind, variant, given, targets, fold_of, decision) for kind in np.unique(kind_of)]
+        )
+        report[name] = {
+            part: proportion(int(outcomes[:, column].sum()), len(outcomes))
+            for column, part in enumerate(("right", "decided_wrong", "unsure"))
+        }
+    return report
+
+
+def _without(
+    out: NDArray[np.bool_],
+    recipe: Recipe,
+    inputs: Tensor,
+    targets: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    decision: Decision,
+) -> NDArray[np.bool_]:
+    """Right, decided wrong, unsure, (M, 3) bool, for the pictures `out`."""
+    left = ~out
+    held_out = out_of_fold(recipe, inputs[left], targets[left], fold_of[left])
+    settings = decision.thresholds(held_out, targets[left], fold_of[left])
+    said = HeldOut(np.zeros((len(targets), recipe.classes)), np.zeros(len(targets)))
+    predict(recipe, recipe.head(inputs, targets, left), inputs, targets, left, out, said)
+    probabilities = softmax(said.logits[out] / settings["temperature"], axis=1)
+    right = probabilities.argmax(1) == targets[out]
+    unsure = probabilities.max(1) < settings["min_confidence"]
+    if recipe.prior:
+        unsure |= said.unfamiliarity[out] > settings["max_unfamiliarity"]
+    return np.column_stack([right, ~right & ~unsure, unsure])
+
+
+def few_labels(
+    recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], groups: list[Group], keys: list[str], seed: int
+) -> list[dict[str, float]]:
+    """The learning curve: accuracy on the other documents by the number of documents labelled, over seeded draws."""
+    row_of = {key: row for row, key in enumerate(keys)}
+    rows = [[row_of[key] for key in group] for group in groups]
+    sizes = sorted({max(2, round(share * len(groups))) for share in (0.1, 0.2, 0.3, 0.45, 0.6, 0.8)})
+    random, curve = Random(seed), []
+    for size in sizes:
+        accuracies, pictures = [], []
+        for _ in range(DRAWS):
+            train = np.zeros(len(targets), bool)
+            train[[row for number in random.sample(range(len(groups)), size) for row in rows[number]]] = True
+            head = recipe.head(inputs, targets, train)
+            with torch.inference_mode():
+                guesses = head(inputs[~train]).argmax(1).numpy()
+            accuracies.append(float((guesses == targets[~train]).mean()))
+            pictures.append(int(train.sum()))
+        curve.append(
+            {
+                "documents": size,
+                "images": round(float(np.mean(pictures)), 1),
+                "accuracy": round(float(np.mean(accuracies)), 6),
+                "lowest": round(min(accuracies), 6),
+                "highest": round(max(accuracies), 6),
+            }
+        )
+    return curve
