@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from service.decode import UndecodableImage
+from service.decode import UndecodableImage, decode, resize
 from service.errors import Refused, undecodable
 from service.explain import REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
@@ -25,11 +25,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Given:
-    """An answer with its id and the hash of the image's bytes."""
+    """An answer with its id; of the image the hash of its bytes, its pixels, and how unlike the training pictures it is."""
 
     id: str
     sha256: str
     answer: Answer
+    width: int
+    height: int
+    unfamiliarity: float
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,14 @@ class Engine:
     def classify(self, data: bytes) -> Given:
         """The answer for one encoded image. Raises Refused."""
         try:
-            image = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
+            image = decode(data, self.settings.max_pixels)
+            square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
-        outputs = self.predictor.run(image[None])
-        answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
-        return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer)
+        outputs = self.predictor.run(square[None])
+        unfamiliarity = float(outputs.unfamiliarity[0])
+        answer = self.predictor.answer(outputs.probabilities[0], unfamiliarity)
+        return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
 
     def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
         """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""

@@ -23,8 +23,12 @@ COLUMNS = {
     "sha256": "TEXT",
     "prediction": "TEXT",
     "decision": "TEXT",
+    "reason": "TEXT",
     "confidence": "REAL",
     "probabilities": "TEXT",
+    "unfamiliarity": "REAL",
+    "width": "INTEGER",
+    "height": "INTEGER",
     "model": "TEXT",
     "document": "TEXT",
     "page": "INTEGER",
@@ -61,15 +65,18 @@ class Store:
         if time.time() - self.forgotten > HOUR:
             self.forget()
         answer = given.answer
-        probabilities = json.dumps(answer.probabilities)
         row = (
             given.id,
             time.time(),
             given.sha256,
             answer.prediction,
             answer.decision,
+            answer.reason,
             answer.confidence,
-            probabilities,
+            json.dumps(answer.probabilities),
+            given.unfamiliarity,
+            given.width,
+            given.height,
             self.model,
             *((origin.document, origin.page, origin.index) if origin else (None, None, None)),
         )
