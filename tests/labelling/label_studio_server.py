@@ -96,11 +96,11 @@ def running(folder: Path) -> Iterator[Server]:
         shutil.rmtree(folder / "media", ignore_errors=True)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], seconds: float = 600) -> None:
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         assert process.poll() is None, "Label Studio ended"
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.RequestException):
             if requests.get(f"{url}/health", timeout=10).json() == {"status": "UP"}:
                 return
         time.sleep(0.5)

@@ -164,7 +164,7 @@ def test_a_file_of_another_content_under_our_name_is_named(ecotag: State, client
 def test_new_images_of_a_locked_dataset_are_a_round_of_their_own(
     ecotag: State, folder: Folder, picture: Encode, client: Ecotag
 ) -> None:
-    folder.run(*PUSH)
+    client.push("quire", all_images())
     annotate(ecotag, client, {"a_page0_index0.jpg": "cat"})
     images = {path.name: path.read_bytes() for path in (folder.path / "data" / "images").iterdir()}
     folder.keep(images | {"new_page0_index0.jpg": picture(seed=99)})
@@ -206,8 +206,8 @@ def test_a_name_taken_by_what_one_cannot_see_is_said(ecotag: State, client: Ecot
         client.push("quire", all_images())
 
 
-def test_a_project_that_is_there_otherwise_is_said(ecotag: State, folder: Folder) -> None:
-    folder.run(*PUSH)
+def test_a_project_that_is_there_otherwise_is_said(ecotag: State, folder: Folder, client: Ecotag) -> None:
+    client.push("quire", all_images())
     text = (folder.path / "params.yaml").read_text()
     folder.write("params.yaml", text.replace("#00f", "#0f0"))
     assert "Projects: quire is there with labels {'cat': '#ff0000', 'dog': '#00f'" in folder.run(*PUSH).stderr
@@ -298,7 +298,7 @@ def pulled_and_imported(folder: Folder, **parameters: Any) -> tuple[dict[str, La
 
 
 def test_a_pull_keeps_the_export_as_it_came_and_the_newest_counts(ecotag: State, folder: Folder, client: Ecotag) -> None:
-    folder.run(*PUSH)
+    client.push("quire", all_images())
     annotate(ecotag, client, {"a_page0_index0.jpg": "cat"})
     labels, _ = pulled_and_imported(folder)
     assert labels["a_page0_index0"].label == "cat"
@@ -317,7 +317,7 @@ def test_a_pull_keeps_the_export_as_it_came_and_the_newest_counts(ecotag: State,
 
 
 def test_a_person_who_is_asked_again_in_a_round_changes_the_label(ecotag: State, folder: Folder, client: Ecotag) -> None:
-    folder.run(*PUSH)
+    client.push("quire", all_images())
     names = sorted(file["fileName"] for file in ecotag.datasets[0]["files"])
     annotate(ecotag, client, dict.fromkeys(names, "cat"))
     pulled_and_imported(folder)
@@ -333,9 +333,9 @@ def test_a_person_who_is_asked_again_in_a_round_changes_the_label(ecotag: State,
     assert report["conflict"] == []
 
 
-def test_an_empty_project_is_pulled_and_said_to_be_so(ecotag: State, folder: Folder) -> None:
+def test_an_empty_project_is_pulled_and_said_to_be_so(ecotag: State, folder: Folder, client: Ecotag) -> None:
     assert "no project quire among those" in folder.run(*PULL).stderr
-    folder.run(*PUSH)
+    client.push("quire", all_images())
     assert (
         "quire: 0 of 24 images answered, unfinished, 24 images still wait; data/annotations/ecotag-quire-"
         in folder.run(*PULL).stdout
@@ -343,7 +343,7 @@ def test_an_empty_project_is_pulled_and_said_to_be_so(ecotag: State, folder: Fol
 
 
 def test_status_says_who_did_what_and_where_they_differ(ecotag: State, folder: Folder, client: Ecotag) -> None:
-    folder.run(*PUSH)
+    client.push("quire", all_images())
     ecotag.groups[0]["userIds"].append("user-3")
     annotate(
         ecotag,
