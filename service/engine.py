@@ -19,6 +19,7 @@ from service.predictor import Answer, Predictor
 from service.settings import Settings
 
 Result = TypeVar("Result")
+ARCHIVED = "$Format:%H$"  # `git archive`, of which the bento is made, writes the commit here: see .gitattributes
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Engine:
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
         version = hashlib.sha256(settings.model.read_bytes()).hexdigest()[:12]
-        self.model = {"version": version, "commit": settings.commit or commit(), "data": self.predictor.lineage["images"][:12]}
+        self.model = {"version": version, "commit": commit(), "data": self.predictor.lineage["images"][:12]}
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -89,7 +90,9 @@ class Engine:
 
 
 def commit() -> str:
-    """The commit that is checked out, or "unknown" outside a git checkout."""
+    """The commit that this code was exported from or that is checked out, or "unknown"."""
+    if not ARCHIVED.startswith("$"):
+        return ARCHIVED
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607

@@ -15,7 +15,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
     model: Path = Path("model/model.onnx")
-    commit: str = ""  # set where the service does not run in a git checkout
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS

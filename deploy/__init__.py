@@ -1,0 +1,1 @@
+"""From a commit to a running service: the bento, its image, and what runs it."""
