@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS
 
-.PHONY: help install lock data demo repro freeze check test browser benchmark
+.PHONY: help install lock data demo repro freeze check test browser benchmark bento container test-container
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -33,9 +33,11 @@ endif
 	echo '$(QUIET)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
 	touch $@
 
-lock:  ## resolve pyproject.toml anew and write requirements.lock
+lock:  ## resolve pyproject.toml anew and write requirements.lock and, of it, what serves: requirements-serve.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock' \
 		--group train --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
+		--constraints requirements.lock pyproject.toml -o requirements-serve.lock
 
 data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder>
 	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"}
@@ -69,3 +71,12 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	python -m benchmarks.serving
 	python -m benchmarks.hostile
 	python -m benchmarks.threads
+
+bento: install  ## the commit's service/, serving lock and model as a bento; its version is <commit>-<model>
+	@python -m deploy.bento
+
+container: install  ## the bento's image, by Docker, Podman or Buildah; checked, measured, with an SBOM
+	@python -m deploy.container
+
+test-container: install  ## build and probe the image by Debian's Podman: no Docker, no registry; needs root, minutes
+	deploy/podman/run pytest -m container tests/deploy

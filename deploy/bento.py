@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from git import Repo
+from git import GitCommandError, Repo
 from ruamel.yaml import YAML
 
 from stages.command import BadInput
@@ -45,7 +45,7 @@ def _model(repository: Repo, root: Path) -> Path:
     """The model's file, checked against the commit's dvc.lock."""
     try:
         lock = YAML(typ="safe").load(repository.git.show("HEAD:dvc.lock"))
-    except repository.GitCommandError as error:
+    except GitCommandError as error:
         raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc dvc.lock and commit") from error
     wanted = next(out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] == MODEL)
     path = root / MODEL

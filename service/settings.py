@@ -14,7 +14,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
-    model: Path = Path("model/model.onnx")
+    model: Path = Path(__file__).parents[1] / "model" / "model.onnx"  # in the repository and in a bento alike
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
