@@ -32,7 +32,7 @@ def running(engine: Engine, image: str, *options: str) -> Iterator[tuple[str, ht
             _wait_until_ready(engine, name, client)
             yield name, client
     finally:
-        engine.run("rm", "--force", name)
+        engine.run("rm", "--force", "--volumes", name)
 
 
 def _free_port() -> int:

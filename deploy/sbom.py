@@ -31,7 +31,7 @@ def sbom(engine: Engine, image: str) -> str:
     seen = json.loads(engine.run("run", "--rm", "--entrypoint", "python", image, "-c", LOOK))
     bom = Bom()
     name, _, version = image.rpartition("/")[2].partition(":")
-    bom.metadata.component = Component(name=name, version=version, type=ComponentType.CONTAINER)
+    bom.metadata.component = root = Component(name=name, version=version, type=ComponentType.CONTAINER)
     for kind, namespace in (("pypi", None), ("deb", "debian")):
         for package, release in seen[kind]:
             purl = PackageURL(kind, namespace, package, release)
@@ -39,6 +39,7 @@ def sbom(engine: Engine, image: str) -> str:
     hashes = [HashType(alg=HashAlgorithm.SHA_256, content=seen["model"])]
     model = Component(name="model.onnx", version=seen["model"][:12], type=ComponentType.MACHINE_LEARNING_MODEL, hashes=hashes)
     bom.components.add(model)
+    bom.register_dependency(root, bom.components)
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
 
 
