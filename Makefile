@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS
 
-.PHONY: help install lock data demo repro freeze check test browser benchmark bento container test-container
+.PHONY: help install lock data demo repro freeze check test browser benchmark bento container test-container push report
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -78,5 +78,19 @@ bento: install  ## the commit's service/, serving lock and model as a bento; its
 container: install  ## the bento's image, by Docker, Podman or Buildah; checked, measured, with an SBOM
 	@python -m deploy.container
 
+push: install  ## push the image to REGISTRY=<address>; prints the name and digest to deploy
+	@python -m deploy.push $(REGISTRY)
+
 test-container: install  ## build and probe the image by Debian's Podman: no Docker, no registry; needs root, minutes
 	deploy/podman/run pytest -m container tests/deploy
+
+AGAINST ?= origin/main
+report: install  ## metrics and plots beside those of AGAINST=<revision>: report.md, dvc_plots/index.html
+	@printf '## Metrics, compared with %s\n\n' $(AGAINST) > report.md
+	@dvc metrics diff --md $(AGAINST) >> report.md
+	@printf '\n## Parameters\n\n' >> report.md
+	@dvc params diff --md $(AGAINST) >> report.md
+	@printf '\n<details><summary>Model card</summary>\n\n' >> report.md
+	@cat reports/model_card.md >> report.md
+	@printf '\n</details>\n' >> report.md
+	dvc plots diff $(AGAINST)
