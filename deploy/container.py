@@ -3,6 +3,7 @@
 python -m deploy.container      with Docker, Podman or Buildah; the SBOM is written to sbom.cdx.json
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,13 +21,14 @@ SBOM = Path("sbom.cdx.json")
 
 
 def build(engine: Engine, tag: str) -> None:
-    """Build the image `tag` of the bento of the same tag."""
+    """Build the image `tag` of the bento of the same tag.
+
+    QUIRE_BUILD_OPTIONS are what `bentoml containerize --opt` takes, such as build-arg=HTTPS_PROXY=…
+    """
     built = f"localhost/quire-build:{tag.partition(':')[2]}"
-    subprocess.run(
-        [sys.executable, "-m", "bentoml", "containerize", tag, "--backend", engine.name, "--image-tag", built],
-        check=True,
-        timeout=1800,
-    )
+    options = [part for option in os.environ.get("QUIRE_BUILD_OPTIONS", "").split() for part in ("--opt", option)]
+    command = [sys.executable, "-m", "bentoml", "containerize", tag, "--backend", engine.name, "--image-tag", built, *options]
+    subprocess.run(command, check=True, timeout=1800)
     with tempfile.TemporaryDirectory() as nothing:
         engine.run("build", "--build-arg", f"BUILT={built}", "--tag", tag, "--file", str(CONTAINERFILE), nothing, seconds=600)
 
