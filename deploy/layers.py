@@ -78,15 +78,16 @@ def table(found: list[Layer], largest: int = 6) -> str:
     for layer in found:
         lines.append(f"| {layer.size / MB:.1f} | {layer.compressed / MB:.1f} | {_said(layer.made_by)} |")
         for folder, size in sorted(layer.folders.items(), key=lambda item: -item[1])[:largest]:
-            lines.append(f"| {size / MB:.1f} | | – {folder} |")
+            if size > MB / 20:
+                lines.append(f"| {size / MB:.1f} | | – {folder} |")
     total = sum(layer.size for layer in found) / MB
     return "\n".join([*lines, f"| **{total:.1f}** | **{compressed_mb(found):.1f}** | **the image** |"])
 
 
 def _said(made_by: str) -> str:
-    """The folder that one of our COPY lines wrote; whatever else made a layer made the base image."""
-    ours = re.search(r"COPY .*(/app/\S+)", made_by)
-    return ours.group(1) if ours else "the base image"
+    """The folder that a line of our Containerfile wrote; whatever else made a layer made the base image."""
+    ours = re.search(r"/var/lib/quire|/app/\S+", made_by)
+    return ours.group() if ours else "the base image"
 
 
 def main() -> None:
