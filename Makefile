@@ -60,10 +60,10 @@ check: install  ## style and types
 test: check browser  ## all tests, with check
 	pytest
 
-# Debian's Chromium tests the page. It is installed in CI only; elsewhere its tests are skipped and say so.
+# Debian's Chromium tests the page, its promtool the alerts. They are installed in CI only; elsewhere their tests are skipped and say so.
 browser:
-	@command -v chromedriver > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
-		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver > /dev/null; }
+	@{ command -v chromedriver && command -v promtool; } > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver prometheus > /dev/null; }
 
 benchmark: install  ## side-by-side measurements, on the model and the pictures that are here
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark

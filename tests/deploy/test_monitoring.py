@@ -47,9 +47,8 @@ def selectors(expression: str) -> list[tuple[str, set[str]]]:
     found: list[tuple[str, set[str]]] = []
 
     def look(node: promql_parser.Expr) -> None:
-        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
-        if isinstance(selector, promql_parser.VectorSelector):
-            found.append((str(selector.name), {matcher.name for matcher in selector.matchers.matchers}))
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append((str(node.name), {matcher.name for matcher in node.matchers.matchers}))
 
     promql_parser.walk(promql_parser.parse(expression), look)
     return found
