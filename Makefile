@@ -10,7 +10,7 @@ QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.en
 
 export PDFS ANNOTATIONS CHALLENGE COMMIT
 
-.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark test-label-studio label-studio
+.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark test-label-studio label-studio bento container test-container publish report
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -33,9 +33,11 @@ endif
 	echo '$(QUIET)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
 	touch $@
 
-lock:  ## resolve pyproject.toml anew and write requirements.lock
+lock:  ## resolve pyproject.toml anew and write requirements.lock and, of it, what serves: requirements-serve.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock' \
 		--group train --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
+		--constraints requirements.lock pyproject.toml -o requirements-serve.lock
 
 data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>
 	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"} \
@@ -96,10 +98,10 @@ label-studio: .venv-label-studio/installed  ## start a Label Studio of your own 
 	$(BIN)/uv pip install --quiet --python .venv-label-studio/bin/python 'label-studio>=1.23.2'
 	touch $@
 
-# Debian's Chromium tests the page. It is installed in CI only; elsewhere its tests are skipped and say so.
+# Debian's Chromium tests the page, its promtool the alerts. They are installed in CI only; elsewhere their tests are skipped and say so.
 browser:
-	@command -v chromedriver > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
-		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver > /dev/null; }
+	@{ command -v chromedriver && command -v promtool; } > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver prometheus > /dev/null; }
 
 benchmark: install  ## side-by-side measurements, on the model and the pictures that are here
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
@@ -108,3 +110,26 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	python -m benchmarks.hostile
 	python -m benchmarks.threads
 	python -m benchmarks.store
+
+bento: install  ## the commit's service/, serving lock and model as a bento; its version is <commit>-<model>
+	@python -m deploy.bento
+
+container: install  ## the bento's image, by Docker, Podman or Buildah; checked, measured, with an SBOM
+	@python -m deploy.container
+
+publish: install  ## push the image to REGISTRY=<address>; prints the name and digest to deploy
+	@python -m deploy.publish $(REGISTRY)
+
+test-container: install  ## build and probe the image by Debian's Podman: no Docker, no registry; needs root, minutes
+	deploy/podman/run pytest -m container tests/deploy
+
+AGAINST ?= origin/main
+report: install  ## metrics and plots beside those of AGAINST=<revision>: report.md, dvc_plots/index.html
+	@printf '## Metrics, compared with %s\n\n' $(AGAINST) > report.md
+	@dvc metrics diff --md $(AGAINST) >> report.md
+	@printf '\n## Parameters\n\n' >> report.md
+	@dvc params diff --md $(AGAINST) >> report.md
+	@printf '\n<details><summary>Model card</summary>\n\n' >> report.md
+	@cat reports/model_card.md >> report.md
+	@printf '\n</details>\n' >> report.md
+	dvc plots diff $(AGAINST)

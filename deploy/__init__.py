@@ -1,1 +1,1 @@
-"""What runs beside the code: the store, the containers, and the doctor that looks at them."""
+"""What stands beside the code: the store and the doctor, and from a commit to a running service."""

@@ -25,7 +25,7 @@ from service.engine import Engine, Given, Origin
 from service.errors import Refused, answer_refusal
 from service.settings import Settings
 from service.store import Store
-from service.telemetry import REJECTED, UNDER_WAY, RequestLog, count
+from service.telemetry import FEEDBACK, REJECTED, UNDER_WAY, RequestLog, count
 from service.upload import BodyLimit, only_file, read_upload
 
 PAGE = Path(__file__).with_name("page.html")
@@ -199,7 +199,8 @@ async def feedback(request: Request) -> JSONResponse:
     if not all(isinstance(texts.get(name), str) for name in ("id", "label")):
         raise Refused("wrong_field", "the texts 'id' and 'label' are both needed")
     labels = state.engine.predictor.labels
-    await asyncio.to_thread(state.store.give_label, texts["id"], texts["label"], labels, subject, image)
+    agrees = await asyncio.to_thread(state.store.give_label, texts["id"], texts["label"], labels, subject, image)
+    FEEDBACK.labels(str(agrees).lower()).inc()
     return JSONResponse({"id": texts["id"], "label": texts["label"]}, 201)
 
 

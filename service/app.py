@@ -45,6 +45,7 @@ def check_before_listening(settings: Settings, host: str) -> None:
 
 @bentoml.service(
     name="quire",
+    image=bentoml.images.Image("python:3.11-slim-bookworm", distro="none", python_version="3.11"),  # a distro brings a compiler
     workers=1,
     http={"host": HOST},
     traffic={"timeout": 300},  # the routes bound their own work: BentoML's timeout leaves its thread running

@@ -21,6 +21,7 @@ from service.registry import model_file
 from service.settings import Settings
 
 Result = TypeVar("Result")
+ARCHIVED = "$Format:%H$"  # `git archive`, of which the bento is made, writes the commit here: see .gitattributes
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Engine:
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
-        self.model = {"version": version, "commit": settings.commit or commit(), "data": self.predictor.lineage["images"][:12]}
+        self.model = {"version": version, "commit": commit(), "data": self.predictor.lineage["images"][:12]}
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -115,7 +116,9 @@ class Engine:
 
 
 def commit() -> str:
-    """The commit that is checked out, or "unknown" outside a git checkout."""
+    """The commit that this code was exported from or that is checked out, or "unknown"."""
+    if not ARCHIVED.startswith("$"):
+        return ARCHIVED
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607

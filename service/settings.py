@@ -14,8 +14,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
-    model: Path = Path("model/model.onnx")  # or models:/quire@champion, of the MLflow that MLFLOW_TRACKING_URI names
-    commit: str = ""  # set where the service does not run in a git checkout
+    # In the repository and in a bento alike; or models:/quire@champion, of the MLflow that MLFLOW_TRACKING_URI names.
+    model: Path = Path(__file__).parents[1] / "model" / "model.onnx"
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS

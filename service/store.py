@@ -85,17 +85,20 @@ class Store:
         if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
             self._keep(given.sha256, data)
 
-    def find(self, answer: str) -> str:
-        """The hash of the image that the answer of that id was for. Raises Refused for an unknown id."""
+    def find(self, answer: str) -> tuple[str, str]:
+        """The hash of the image that the answer of that id was for, and its prediction. Raises Refused for an unknown id."""
         with self.lock:
-            row = self.database.execute("SELECT sha256 FROM answers WHERE id = ?", (answer,)).fetchone()
+            row = self.database.execute("SELECT sha256, prediction FROM answers WHERE id = ?", (answer,)).fetchone()
         if row is None:
             raise Refused("unknown_id", f"no answer has the id {answer[:64]!r}")
-        return str(row[0])
+        return str(row[0]), str(row[1])
 
-    def give_label(self, answer: str, label: str, labels: list[str], subject: str, image: bytes | None) -> None:
-        """Keep a person's label for an answer. Raises Refused for an unknown id or label, and for a second label."""
-        sha256 = self.find(answer)
+    def give_label(self, answer: str, label: str, labels: list[str], subject: str, image: bytes | None) -> bool:
+        """Keep a person's label for an answer; true where it confirms the prediction.
+
+        Raises Refused for an unknown id or label, and for a second label.
+        """
+        sha256, prediction = self.find(answer)
         if label not in labels:
             raise Refused("unknown_label", f"{label[:64]!r} is none of {', '.join(labels)}")
         text = io.StringIO()
@@ -108,6 +111,7 @@ class Store:
             raise Refused("already_given", f"the answer {answer} has a label already") from error
         if image is not None and self.settings.keep_images in ("feedback", "both"):
             self._keep(sha256, image)
+        return label == prediction
 
     def forget(self) -> None:
         """Delete kept images, and the log's answers, older than the days that configuration says."""

@@ -16,6 +16,7 @@ LATENCY = Histogram("quire_request_seconds", "Seconds from the request's head to
 ANSWERS = Counter("quire_answers", "Images answered, by prediction", ["prediction"])
 UNSURE_ANSWERS = Counter("quire_unsure_answers", "Images answered with unsure, by reason", ["reason"])
 CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buckets=[n / 20 for n in range(1, 21)])
+FEEDBACK = Counter("quire_feedback", "Labels that people sent, by whether they confirm the prediction", ["agrees"])
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
 

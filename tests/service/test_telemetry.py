@@ -1,0 +1,25 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.service.conftest import Server
+from tests.service.test_api import plain
+
+pytestmark = pytest.mark.server
+
+
+def feedback(server: Server) -> dict[str, float]:
+    """How many labels confirm the prediction, and how many do not."""
+    families = text_string_to_metric_families(server.client.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples if sample.name == "quire_feedback_total"]
+    return {"true": 0, "false": 0} | {sample.labels["agrees"]: sample.value for sample in samples}
+
+
+@pytest.mark.parametrize(("label", "agrees", "otherwise"), [("cat", "true", "false"), ("dog", "false", "true")])
+def test_feedback_is_counted_by_whether_it_confirms_the_prediction(server: Server, label: str, agrees: str, otherwise: str) -> None:
+    before = feedback(server)
+    answer = server.client.post("/v1/classify", content=plain("red")).json()
+    for _ in range(2):  # the second is refused, and not counted
+        server.client.post("/v1/feedback", json={"id": answer["id"], "label": label})
+    after = feedback(server)
+    assert after[agrees] == before[agrees] + 1
+    assert after[otherwise] == before[otherwise]
