@@ -1,6 +1,6 @@
-"""Push and pull of many small images against MinIO, by DVC with different jobs and by boto3 alone.
+"""Push and pull of many small images against MinIO: by DVC with different settings, by boto3 alone, as one file.
 
-python -m benchmarks.store [--images 10000] [--jobs 8 32 8 32]
+python -m benchmarks.store [--images 10000]
 """
 
 import argparse
@@ -25,6 +25,7 @@ from deploy.store import REMOTE, Store, tell_dvc
 
 BYTES = 20_000  # an image's
 THREADS = 16  # boto3's
+SETTINGS = ((8, ""), (8, "us-east-1"), (32, ""), (32, "us-east-1"))  # jobs; region, without which s3fs looks for each bucket's
 
 
 class Cost(NamedTuple):
@@ -69,9 +70,12 @@ def forget(project: Path, *, images: bool) -> None:
         shutil.rmtree(project / place, ignore_errors=True)
 
 
-def by_dvc(project: Path, store: Store, jobs: int, prefix: str) -> list[Cost]:
+def by_dvc(project: Path, store: Store, jobs: int, region: str) -> list[Cost]:
     """Cost of the push, of one more with nothing to do, and of the pull into an empty clone."""
-    subprocess.run(["dvc", "remote", "modify", "--local", REMOTE, "url", f"s3://{store.bucket}/{prefix}"], cwd=project, check=True)
+    tell_dvc(project, store)
+    dvc(project, "remote", "modify", "--local", REMOTE, "url", f"s3://{store.bucket}/{jobs}{region}")
+    if region:
+        dvc(project, "remote", "modify", "--local", REMOTE, "region", region)
     forget(project, images=False)
     push = cost(partial(dvc, project, "push", "--jobs", str(jobs)))
     again = cost(partial(dvc, project, "push", "--jobs", str(jobs)))
@@ -113,9 +117,6 @@ def as_tar(project: Path, store: Store) -> list[Cost]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument(
-        "--jobs", type=int, nargs="+", default=[8, 32, 8, 32], help="more than once each, where the machine is not quiet"
-    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project, minio = Path(folder, "project"), Path(folder, "minio")
@@ -126,13 +127,13 @@ def main() -> None:
             shutil.move(Path(folder, "images"), project)
             dvc(project, "init", "--quiet")
             dvc(project, "remote", "add", "--default", REMOTE, "s3://benchmark")
-            tell_dvc(project, store)
             added = cost(partial(dvc, project, "add", "images"))
             print(f"{os.cpu_count()} cores, {given.images} images of {BYTES / 1000:.0f} KB; dvc add {added}\n")
             print("| seconds (of processor) | push | nothing to push | pull |\n|---|---|---|---|")
-            for index, jobs in enumerate(given.jobs):
-                push, again, pull = by_dvc(project, store, jobs, str(index))
-                print(f"| DVC, {jobs} jobs | {push} | {again} | {pull} |", flush=True)
+            for jobs, region in SETTINGS:
+                push, again, pull = by_dvc(project, store, jobs, region)
+                said = f"DVC, {jobs} jobs, {f'region {region}' if region else 'no region'}"
+                print(f"| {said} | {push} | {again} | {pull} |", flush=True)
             print("| boto3, {} threads | {} | | {} |".format(THREADS, *by_boto3(project, store)), flush=True)
             print("| one tar | {} | | {} |".format(*as_tar(project, store)), flush=True)
         finally:

@@ -118,7 +118,7 @@ def small(tmp_path: Path) -> Callable[[Store, int], Path]:
         Repo.init(project)
         run(project, "dvc", "init", "--quiet")
         shutil.copy(CONFIG, project / ".dvc" / "config")
-        tell_dvc(project, Store(store.endpoint, store.bucket, store.key, store.secret))
+        tell_dvc(project, store)
         run(project, "dvc", "remote", "modify", "--local", REMOTE, "url", f"s3://{store.bucket}/{tmp_path.name}")
         run(project, "dvc", "add", "--quiet", "data")
         commit(project, "data")
