@@ -15,7 +15,7 @@ import numpy as np
 
 from service.decode import UndecodableImage
 from service.errors import Refused, undecodable
-from service.explain import REFERENCES, Explainer, data_uri
+from service.explain import PLACES, REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
 from service.settings import Settings
 
@@ -38,7 +38,7 @@ class Engine:
         self.settings = settings
         self.predictor = Predictor(settings.model)
         references = settings.model.with_name(REFERENCES) if settings.explain_neighbours else None
-        self.explainer = Explainer(self.predictor, references)
+        self.explainer = Explainer(self.predictor, settings.model.with_name(PLACES), references)
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
         version = hashlib.sha256(settings.model.read_bytes()).hexdigest()[:12]
@@ -79,7 +79,8 @@ class Engine:
         """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
-        return {"places": data_uri(self.explainer.places(square, answer.prediction)), "nearest": nearest}
+        places = self.explainer.places(square, answer.prediction)
+        return {"places": places and data_uri(places), "nearest": nearest}
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decode import UndecodableImage
-from service.explain import Explainer
+from service.explain import PLACES, Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
@@ -74,7 +74,7 @@ def evaluate(
     card = model_card(details, gate, predictor.lineage, predictor.decision)
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
-    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, None))
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, model / PLACES, None))
     _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
     verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
