@@ -15,7 +15,7 @@ import numpy as np
 
 from service.decode import UndecodableImage, decode, resize
 from service.errors import Refused, undecodable
-from service.explain import REFERENCES, Explainer, data_uri
+from service.explain import PLACES, REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
 from service.registry import model_file
 from service.settings import Settings
@@ -52,7 +52,8 @@ class Engine:
         self.settings = settings
         with model_file(settings.model) as path:
             self.predictor = Predictor(path)
-            self.explainer = Explainer(self.predictor, path.with_name(REFERENCES) if settings.explain_neighbours else None)
+            references = path.with_name(REFERENCES) if settings.explain_neighbours else None
+            self.explainer = Explainer(self.predictor, path.with_name(PLACES), references)
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
@@ -95,7 +96,8 @@ class Engine:
         """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
-        return {"places": data_uri(self.explainer.places(square, answer.prediction)), "nearest": nearest}
+        places = self.explainer.places(square, answer.prediction)
+        return {"places": places and data_uri(places), "nearest": nearest}
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""

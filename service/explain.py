@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.predictor import Predictor
+from service.predictor import InvalidModel, Predictor, load_session
 
-REFERENCES = "references.npz"  # beside the model: what the training pictures are called and where they come from
+# Beside the model:
+REFERENCES = "references.npz"  # what the training pictures are called and where they come from
+PLACES = "places.onnx"  # what each place of a feature map would be called alone
 NEAREST = 5
 
 
@@ -42,20 +44,32 @@ def data_uri(image: Image.Image) -> str:
 
 
 class Explainer:
-    """Explains a predictor's answers; names training pictures only where it is given their file."""
+    """Explains a predictor's answers; names training pictures only where it is given their file.
 
-    def __init__(self, predictor: Predictor, references: Path | None) -> None:
+    Raises InvalidModel where that is missing.
+    """
+
+    def __init__(self, predictor: Predictor, places: Path, references: Path | None) -> None:
         self.predictor = predictor
+        self.session = load_session(places) if places.is_file() else None
         self.references: dict[str, NDArray[Any]] = {}
         if references:
+            if not references.is_file():
+                raise InvalidModel(f"{references}: no such file, and QUIRE_EXPLAIN_NEIGHBOURS names training pictures by it")
             with np.load(references, allow_pickle=False) as stored:
                 self.references = {name: stored[name] for name in stored.files}
             features = self.references["features"]  # (M, 1280) float32
             self.unit = features / np.linalg.norm(features, axis=1, keepdims=True)
 
-    def places(self, square: NDArray[np.uint8], label: str) -> Image.Image:
-        """The picture, (S, S, 3) uint8, with the places that alone would be called `label` in full light."""
-        return overlay(square, self.predictor.places(square[None])[0, self.predictor.labels.index(label)])
+    def places(self, square: NDArray[np.uint8], label: str) -> Image.Image | None:
+        """The picture, (S, S, 3) uint8, with the places that alone would be called `label` in full light.
+
+        None where the model came without its `places.onnx`.
+        """
+        if self.session is None:
+            return None
+        (places,) = self.session.run(["places"], {"feature_map": self.predictor.feature_map(square[None])})
+        return overlay(square, np.asarray(places)[0, self.predictor.labels.index(label)])
 
     def nearest(self, square: NDArray[np.uint8]) -> list[Neighbour]:
         """The training pictures most like (S, S, 3) uint8, the nearest first; none without their file."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.decode import MAX_PIXELS, ResizeRule, decode, resize
 
 UNSURE = "unsure"
-OUTPUTS = ("probabilities", "unfamiliarity", "features", "places")
+OUTPUTS = ("probabilities", "unfamiliarity", "features", "feature_map")
 
 Reason = Literal["low_confidence", "unfamiliar"]
 
@@ -48,7 +48,7 @@ class Predictor:
     """Load `model.onnx` and answer. Raises InvalidModel for a damaged file or missing metadata."""
 
     def __init__(self, path: Path) -> None:
-        self.session = _session(path)
+        self.session = load_session(path)
         metadata = _metadata(self.session, path)
         self.labels: list[str] = metadata["labels"]
         self.size: int = metadata["input"]["size"]
@@ -82,12 +82,12 @@ class Predictor:
         """(N, S, S, 3) uint8 → (N, 1280) float32: by these, pictures are alike or not."""
         return self._fetch(["features"], images)[0]
 
-    def places(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) uint8 → (N, C, H, W) float32: what each place of the picture would be called alone."""
-        return self._fetch(["places"], images)[0]
+    def feature_map(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S, 3) uint8 → (N, 1280, H, W) float32, whose mean over places the features are."""
+        return self._fetch(["feature_map"], images)[0]
 
     def _fetch(self, names: list[str], images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        return [np.asarray(output, dtype=np.float32) for output in self.session.run(names, {"images": images}, PARTIAL)]
+        return [np.asarray(output, dtype=np.float32) for output in self.session.run(names, {"images": images})]
 
     def answer(self, probabilities: NDArray[np.float32], unfamiliarity: float) -> Answer:
         """The answer that one row of the outputs, (C,) float32 and a number, stands for."""
@@ -106,17 +106,8 @@ class Predictor:
         return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
 
 
-def _partial() -> ort.RunOptions:
-    """Run only what the outputs asked for need: the map of places is made for who asks for it."""
-    options = ort.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return options
-
-
-PARTIAL = _partial()
-
-
-def _session(path: Path) -> ort.InferenceSession:
+def load_session(path: Path) -> ort.InferenceSession:
+    """A session of one thread. Raises InvalidModel for what is no ONNX file."""
     options = ort.SessionOptions()
     # One thread a request that does not spin: two spinning threads on a busy machine were twice as slow as one.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decode import UndecodableImage
-from service.explain import Explainer
+from service.explain import PLACES, Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
@@ -75,7 +75,7 @@ def evaluate(
     card = model_card(details, gate, predictor.lineage, predictor.decision)
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
-    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, None))
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, model / PLACES, None))
     _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     doubts = rank(facts.out_of_fold, facts.keys, facts.labels, facts.kept, facts.set_of)
     label_noise(doubts, images, reports / "label_noise.html")

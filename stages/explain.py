@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from service.decode import UndecodableImage, decode
-from service.explain import REFERENCES, Explainer, Neighbour
+from service.explain import PLACES, REFERENCES, Explainer, Neighbour
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.command import BadInput
 from stages.pictures import draw_explanation
@@ -23,7 +23,7 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     file = find(asked, images)
     try:
         predictor = Predictor(model / "model.onnx")
-        explainer = Explainer(predictor, model / REFERENCES)
+        explainer = Explainer(predictor, model / PLACES, model / REFERENCES)
         square = predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
         answer = predictor.classify(file.read_bytes())
     except (InvalidModel, UndecodableImage) as error:
@@ -31,7 +31,10 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     neighbours = explainer.nearest(square)
     shown = [(_caption(each), decode(find(each.key, images).read_bytes())) for each in neighbours]
     path = folder / f"{file.stem}.png"
-    draw_explanation(in_words(answer), decode(file.read_bytes()), explainer.places(square, answer.prediction), shown, path)
+    places = explainer.places(square, answer.prediction)
+    if places is None:
+        raise BadInput(f"{model / PLACES}: no such file; `dvc repro` or `dvc pull` brings it")
+    draw_explanation(in_words(answer), decode(file.read_bytes()), places, shown, path)
     print(f"explain: {in_words(answer)}")
     for each in neighbours:
         print(f"explain: {each.similarity:.2f} {_caption(each)}")

@@ -123,36 +123,40 @@ class Network(nn.Module):
 
 
 class Classifier(nn.Module):
-    """What is served: (N, S, S, 3) uint8 → probabilities, unfamiliarity, features and the map of places."""
+    """What is served: (N, S, S, 3) uint8 → probabilities, unfamiliarity, features and the last feature map."""
 
     def __init__(self, network: Network, temperature: float, nearest: Nearest) -> None:
         super().__init__()
         self.network, self.temperature, self.nearest = network, temperature, nearest
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(N, S, S, 3) uint8 → (N, C) calibrated, (N,), (N, 1280) and (N, C, H, W), float32 each."""
+        """(N, S, S, 3) uint8 → (N, C) calibrated, (N,), (N, 1280) and (N, 1280, H, W), float32 each."""
         encoder, head = self.network.encoder, self.network.head
         feature_map = encoder.backbone(images)
         inputs = encoder.read(feature_map)
         probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)
         features = inputs[:, :FEATURES]
-        unfamiliarity = self.nearest(features, probabilities.argmax(1))
-        return probabilities, unfamiliarity, features, self._places(feature_map)
+        return probabilities, self.nearest(features, probabilities.argmax(1)), features, feature_map
 
-    def _places(self, feature_map: Tensor) -> Tensor:
-        """What each place would be called alone, (N, C, H, W): a class activation map (Zhou et al. 2016).
 
-        The head is linear in the mean of the feature map, so its logits are the mean over places; the prior is asked
-        at each place as it is asked at all of them together. Runs only when it is fetched: see `service.predictor`.
-        """
-        encoder, head = self.network.encoder, self.network.head
+class Places(nn.Module):
+    """What each place of a picture would be called alone: a class activation map (Zhou et al. 2016).
+
+    The head is linear in the mean of the feature map, so its logits are the mean over places; the prior is asked at each
+    place as it is asked at all of them together. A file of its own, for the usual answer needs none of it.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.network, self.temperature = classifier.network, classifier.temperature
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """(N, 1280, H, W) → (N, C, H, W) float32, probabilities over C."""
         height, width = feature_map.shape[2:]
-        places = feature_map.flatten(2).transpose(1, 2)  # (N, H·W, 1280)
-        inputs: Tensor = places.flatten(0, 1)  # (N·H·W, 1280)
-        if encoder.prior is not None:
-            shares = encoder.prior.classifier(inputs).softmax(1)
-            inputs = torch.cat([inputs, encoder.prior.evidence(shares).flatten(1)], 1)
-        probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)  # (N·H·W, C)
-        of_places: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2)  # (N, C, H·W)
-        found: Tensor = of_places.unflatten(2, (height, width))
-        return found
+        inputs: Tensor = feature_map.flatten(2).transpose(1, 2).flatten(0, 1)  # (N·H·W, 1280)
+        prior = self.network.encoder.prior
+        if prior is not None:
+            inputs = torch.cat([inputs, prior.evidence(prior.classifier(inputs).softmax(1)).flatten(1)], 1)
+        probabilities = torch.softmax(self.network.head(inputs) / self.temperature, dim=1)  # (N·H·W, C)
+        places: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2).unflatten(2, (height, width))
+        return places

@@ -27,7 +27,7 @@ class Mistake:
     prediction: str
     confidence: float
     where: str  # the test set or cross-validation
-    places: Image.Image  # where the served model sees what was said
+    places: Image.Image | None  # where the served model sees what was said
 
 
 def draw_confusion(matrices: dict[str, NDArray[np.int64]], labels: list[str], path: Path) -> None:
@@ -108,18 +108,19 @@ def draw_explanation(
     """A picture, the places that speak for its answer, and the training pictures most like it."""
     figure = Figure(figsize=(14, 7), layout="constrained")
     figure.suptitle(title)
-    shown = [("the picture", picture), ("in light: the places that alone would be called so", places)]
+    shown = [("the picture", picture), ("in light: what alone would be called so", places)]
     grid = figure.subplots(2, max(len(nearest), 2), squeeze=False)
     for axes in grid.ravel():
         axes.axis("off")
     for row, pairs in zip(grid, (shown, nearest), strict=True):
         for axes, (caption, image) in zip(row, pairs, strict=False):
             axes.imshow(image)
-            axes.set_title(caption if len(caption) < 40 else f"{caption[:16]}…{caption[-20:]}", fontsize=8)
+            axes.set_title(caption if len(caption) < 60 else f"{caption[:16]}…{caption[-20:]}", fontsize=8)
     _save(figure, path)
 
 
 def _thumbnail(axes: Axes, mistake: Mistake) -> None:
+    assert mistake.places, "train writes places.onnx"
     axes.imshow(_beside(decode(mistake.file.read_bytes()), mistake.places))
     name = mistake.key if len(mistake.key) < 40 else f"{mistake.key[:16]}…{mistake.key[-20:]}"
     axes.set_title(

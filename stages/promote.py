@@ -135,7 +135,7 @@ def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason
     """A new version with the file, its split and its commit, made the champion; its number."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     run = client.create_run(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT), run_name="promotion")
-    for path in (MODEL, SPLIT):
+    for path in (MODEL, SPLIT, "model/places.onnx"):
         client.log_artifact(run.info.run_id, str(root / path), "model")
     tags = {"commit": commit, "model_sha256": sha256, "reason": reason}
     if not client.search_registered_models(f"name = '{NAME}'"):

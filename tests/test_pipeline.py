@@ -315,7 +315,7 @@ def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
     with torch.inference_mode():
         expected = [output.numpy() for output in classifier(torch.from_numpy(images))]
     outputs = predictor.run(images)
-    found = [outputs.probabilities, outputs.unfamiliarity, predictor.features(images), predictor.places(images)]
+    found = [outputs.probabilities, outputs.unfamiliarity, predictor.features(images), predictor.feature_map(images)]
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         assert np.abs(one - other).max() < 1e-3

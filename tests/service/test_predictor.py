@@ -20,7 +20,7 @@ METADATA: dict[str, object] = {
 def write_model(path: Path, metadata: dict[str, object]) -> Path:
     """A model whose probabilities are the softmax of an image's mean red, green and blue, in tenths.
 
-    Its unfamiliarity is the mean green in 300ths, its features are the means, its one place is the whole picture.
+    Its unfamiliarity is the mean green in 300ths, its features are the means, its feature map is one place.
     """
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
@@ -30,7 +30,7 @@ def write_model(path: Path, metadata: dict[str, object]) -> Path:
         helper.make_node("Identity", ["mean"], ["features"]),
         helper.make_node("Gather", ["mean", "green"], ["greenness"], axis=1),
         helper.make_node("Div", ["greenness", "scale"], ["unfamiliarity"]),
-        helper.make_node("Unsqueeze", ["probabilities", "places_axes"], ["places"]),
+        helper.make_node("Unsqueeze", ["mean", "places_axes"], ["feature_map"]),
     ]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
@@ -41,7 +41,12 @@ def write_model(path: Path, metadata: dict[str, object]) -> Path:
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 8, 8, 3])
     shapes: dict[str, list[str | int | None]]
-    shapes = {"probabilities": ["batch", 3], "unfamiliarity": ["batch"], "features": ["batch", 3], "places": ["batch", 3, 1, 1]}
+    shapes = {
+        "probabilities": ["batch", 3],
+        "unfamiliarity": ["batch"],
+        "features": ["batch", 3],
+        "feature_map": ["batch", 3, 1, 1],
+    }
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
     graph = helper.make_graph(nodes, "test", [images], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

@@ -1,0 +1,32 @@
+"""Scores for what is unlike the training pictures. Marked, for PyTorch takes seconds to import."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_what_lies_near_the_predicted_labels_pictures_is_familiar_and_the_rest_is_never_unfamiliar() -> None:
+    import torch
+
+    from stages.unfamiliar import Nearest
+
+    draws = torch.Generator().manual_seed(0)
+    centres = torch.rand(3, 1280, generator=draws)
+    targets = torch.arange(60) % 3
+    nearest = Nearest(centres[targets] + 0.05 * torch.rand(60, 1280, generator=draws), targets, 3, rest=2)
+    own, other, rest = nearest(centres[[0, 0, 0]], torch.tensor([0, 1, 2])).tolist()
+    assert own < 0.01 < other
+    assert rest == 0
+
+
+def test_each_score_tells_a_label_that_was_left_out() -> None:
+    from stages.unfamiliar import SCORES, compare
+
+    draws = np.random.default_rng(0)
+    targets = np.arange(120) % 4
+    features = np.abs(draws.normal(size=(4, 1280)))[targets] + 0.5 * np.abs(draws.normal(size=(120, 1280)))
+    logits = 8 * np.eye(4)[targets] + draws.normal(size=(120, 4))
+    found = compare(features, targets, np.arange(120) // 4 % 5, logits, rest=3)
+    assert set(found) == set(SCORES)
+    assert all(value > 0.9 for value in found.values())
