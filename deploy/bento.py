@@ -66,7 +66,9 @@ def _export(repository: Repo, model: Path, folder: Path) -> None:
         files.extractall(folder, filter="data")
     archive.unlink()
     (folder / MODEL).parent.mkdir()
-    shutil.copyfile(model, folder / MODEL)
+    for path in (model, model.with_name("places.onnx")):  # the second explains answers, where `train` wrote one
+        if path.is_file():
+            shutil.copyfile(path, folder / "model" / path.name)
 
 
 def _bentoml(*arguments: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
