@@ -25,7 +25,7 @@ from service.engine import Engine, Given, Origin
 from service.errors import Refused, answer_refusal
 from service.settings import Settings
 from service.store import Store
-from service.telemetry import FEEDBACK, REJECTED, UNDER_WAY, RequestLog, count
+from service.telemetry import FEEDBACK, REJECTED, UNDER_WAY, RequestLog, count, export_zeros
 from service.upload import BodyLimit, only_file, read_upload
 
 PAGE = Path(__file__).with_name("page.html")
@@ -41,6 +41,7 @@ class State:
         self.tokens = Tokens(settings) if settings.oidc_issuer else None
         self.pdf = _pdf_reader(settings)
         self.receiving = 0
+        export_zeros()
         UNDER_WAY.set_function(lambda: self.engine.under_way)
 
 

@@ -4,12 +4,13 @@ import json
 import sys
 import time
 import uuid
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.predictor import Answer
+from service.predictor import Answer, Reason
 
 REQUESTS = Counter("quire_requests", "Requests answered, by route and status", ["route", "status"])
 LATENCY = Histogram("quire_request_seconds", "Seconds from the request's head to the end of the answer", ["route"])
@@ -19,6 +20,14 @@ CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buck
 FEEDBACK = Counter("quire_feedback", "Labels that people sent, by whether they confirm the prediction", ["agrees"])
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
+
+
+def export_zeros() -> None:
+    """Make the series that rates are taken of: one that appears with its first count has no rate before the second."""
+    for reason in get_args(Reason):
+        UNSURE_ANSWERS.labels(reason)
+    for agrees in ("true", "false"):
+        FEEDBACK.labels(agrees)
 
 
 def count(answer: Answer) -> None:
