@@ -50,10 +50,8 @@ def fragile(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A SeaweedFS with a bucket."""
-    folder, ports = (
-        tmp_path_factory.mktemp("seaweedfs"),
-        [next(port for port in iter(free_port, None) if port < 55_000) for _ in range(4)],
-    )  # + 10,000 for gRPC
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    ports = [next(port for port in iter(free_port, None) if port < 55_000) for _ in range(4)]  # it takes those + 10,000 for gRPC
     store = Store(f"http://127.0.0.1:{ports[3]}", "quire", "key", "secret-of-a-test")
     keys = [{"accessKey": store.key, "secretKey": store.secret}]
     (folder / "s3.json").write_text(json.dumps({"identities": [{"name": "quire", "credentials": keys, "actions": ["Admin"]}]}))
