@@ -32,7 +32,7 @@ def _checks(project: Path) -> Iterator[Finding]:
         yield Finding("store", "skip", "DVC has no S3 remote")
         return
     if not place.key and boto3.Session().get_credentials() is None:
-        yield Finding("store", "skip", "none is set up; data stay on this machine. make minio sets one up")
+        yield Finding("store", "skip", "no store is set up; data stay on this machine. make minio sets one up")
         return
     try:
         answer = httpx.get(place.endpoint or "https://s3.amazonaws.com", timeout=5)

@@ -41,7 +41,7 @@ def main() -> None:
     except (BuildError, ServerError, BotoCoreError, ClientError, OSError, ValueError) as error:
         sys.exit(f"minio: error: {' '.join(str(error).split())}")
     keys = "keys come from the environment" if own else f"keys are in {FOLDER}/env"
-    print(f"minio: DVC's remote is s3://{store.bucket}/dvc at {store.endpoint}; {keys}. Next: dvc push, or make doctor")
+    print(f"minio: DVC's remote is s3://{store.bucket}/dvc at {store.endpoint}; {keys}. Next: make push, or make doctor")
 
 
 if __name__ == "__main__":

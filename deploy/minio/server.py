@@ -4,13 +4,14 @@ import fcntl
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.minio.build import build
 from deploy.store import Store
@@ -70,7 +71,7 @@ def _launched(folder: Path, port: int, bucket: str) -> Store:
         keys = Store("", "", secrets.token_hex(8), secrets.token_urlsafe(30))
     store = Store(f"http://127.0.0.1:{port}", bucket, keys.key, keys.secret)
     _write(folder / "env", store.environment())
-    if _ready(store) is not None:
+    if _taken(port):
         raise ServerError(f"port {port} is taken by another process; name a free one: make minio MINIO_PORT=9100")
     command = [str(binary), "server", str(folder.resolve() / "data"), "--address", f"127.0.0.1:{port}", "--quiet"]
     # The browser console would listen on every interface; with MINIO_UPDATE=off MinIO asks nobody for news.
@@ -85,7 +86,7 @@ def _launched(folder: Path, port: int, bucket: str) -> Store:
 
 def _wait_until_ready(store: Store, folder: Path, seconds: float = 60) -> None:
     limit = time.monotonic() + seconds
-    while not _ready(store):
+    while not _serves(store):
         if not running(folder) or time.monotonic() > limit:
             stop(folder)
             said = " ".join((folder / "log").read_text(errors="replace").split())[-300:]
@@ -93,12 +94,22 @@ def _wait_until_ready(store: Store, folder: Path, seconds: float = 60) -> None:
         time.sleep(0.2)
 
 
-def _ready(store: Store) -> bool | None:
-    """Whether the server at the store's endpoint is a MinIO that is ready; None where nothing listens."""
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _serves(store: Store) -> bool:
+    """Whether MinIO answers a signed request: its health page says ready a moment too early."""
     try:
-        return httpx.get(f"{store.endpoint}/minio/health/ready", timeout=5, trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return None
+        store.client().list_buckets()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "XMinioServerNotInitialized":
+            raise
+        return False
+    except BotoCoreError:
+        return False
+    return True
 
 
 def _write(path: Path, environment: dict[str, str]) -> None:

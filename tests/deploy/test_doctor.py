@@ -53,7 +53,7 @@ def test_all_in_order(project: Path) -> None:
 def test_no_store_is_a_state_and_no_error(project: Path) -> None:
     (project / ".dvc" / "config.local").unlink()
     found = diagnose(project, 0, AWS_EC2_METADATA_DISABLED="true")
-    assert found["store"] == "skip none is set up; data stay on this machine. make minio sets one up"
+    assert found["store"] == "skip no store is set up; data stay on this machine. make minio sets one up"
     assert found["bucket"] == "skip not looked at: store comes first"
 
 

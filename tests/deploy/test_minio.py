@@ -86,7 +86,7 @@ def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(projec
     (project / "data").write_text("data")
     run(project, "dvc", "add", "--quiet", "data")
     assert "1 file pushed" in run(project, "dvc", "push", environment=own)
-    assert "none is set up" in run(project, sys.executable, "-m", "deploy.share", "push", status=1)
+    assert "no store is set up" in run(project, sys.executable, "-m", "deploy.share", "push", status=1)
 
 
 def test_without_go_it_comes_from_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
