@@ -134,7 +134,7 @@ def _kinds(protocols: dict[str, Any]) -> str:
     found = protocols["leave_one_kind_out"]
     names = {"with": "with prior and score" if "without" in found else "no prior", "without": "the head alone"}
     shares = {
-        name: (_figure(found[name][part]) for part in ("right", "decided_wrong", "unsure")) for name in names if name in found
+        name: [_figure(found[name][part]) for part in ("right", "decided_wrong", "unsure")] for name in names if name in found
     }
     return _lines(f"| leave one of {found['kinds']} kinds out, {names[name]} | {' | '.join(row)} |" for name, row in shares.items())
 

@@ -47,7 +47,7 @@ def test_the_served_head_and_those_that_are_only_asked_end_at_the_same_place() -
     assert curves[-1]["objective"] <= curves[0]["objective"]
     solved = solve(3, None, inputs[:40], targets[:40], decay)
     with torch.inference_mode():
-        assert torch.allclose(head(inputs), solved(inputs), atol=1e-3)
+        assert torch.allclose(head(inputs), solved(inputs), atol=0.01)  # of logits up to 4; one of the two is in single precision
 
 
 def test_only_training_images_are_augmented() -> None:
