@@ -46,7 +46,7 @@ def _model(repository: Repo, root: Path) -> Path:
     try:
         lock = YAML(typ="safe").load(repository.git.show("HEAD:dvc.lock"))
     except GitCommandError as error:
-        raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc dvc.lock and commit") from error
+        raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc && git commit --all") from error
     wanted = next(out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] == MODEL)
     path = root / MODEL
     if not path.is_file():

@@ -53,7 +53,7 @@ def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, fo
         (folder / name).mkdir(exist_ok=True)
     track(folder)
     removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
-    print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc dvc.lock and commit")
+    print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc && git commit --all")
 
 
 def demo_files(folder: Path) -> set[Path]:

@@ -25,6 +25,7 @@ from mlflow.exceptions import MlflowException
 from scipy.stats import binomtest
 
 from service.predictor import InvalidModel, Predictor
+from stages.challenge import Challenge, challenge_set
 from stages.command import BadInput
 from stages.locks import LOCK, committed_file, read_lock
 from stages.tables import Assignment, Item, Label, read_table
@@ -114,21 +115,29 @@ def _compare(root: Path, client: MlflowClient, champion: ModelVersion) -> Paired
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(download_artifacts(f"models:/{NAME}/{champion.version}", dst_path=folder, tracking_uri=client.tracking_uri))
         seen = {row.key for row in read_table(kept / "split.csv", Assignment) if row.set != "test"}
-        held_out = [row.key for row in read_table(root / SPLIT, Assignment) if row.set == "test" and row.key not in seen]
-        before, after = _right(root, kept / "model.onnx", held_out), _right(root, root / MODEL, held_out)
-    return Paired(len(held_out), len(before - after), len(after - before))
+        candidate, before = _predictor(root / MODEL), _predictor(kept / "model.onnx")
+        pictures = _held_out(root, seen) + challenge_set(root / "data/challenge", candidate.labels)
+        right = [{picture.file for picture in pictures if _is_right(model, picture)} for model in (before, candidate)]
+    return Paired(len(pictures), len(right[0] - right[1]), len(right[1] - right[0]))
 
 
-def _right(root: Path, model: Path, keys: list[str]) -> set[str]:
-    """The keys whose image the model gets right."""
+def _held_out(root: Path, seen: set[str]) -> list[Challenge]:
+    """The test set's pictures, without those that the champion was fitted on under an earlier split."""
+    label_of = {row.key: row.label for row in read_table(root / "data/labels.csv", Label)}
+    file_of = {str(row.key): root / "data/images" / str(row.file) for row in read_table(root / "data/items.csv", Item)}
+    keys = [row.key for row in read_table(root / SPLIT, Assignment) if row.set == "test" and row.key not in seen]
+    return [Challenge(file_of[key], label_of[key], "test") for key in keys]
+
+
+def _is_right(model: Predictor, picture: Challenge) -> bool:
+    return model.classify(picture.file.read_bytes()).prediction == picture.label
+
+
+def _predictor(path: Path) -> Predictor:
     try:
-        predictor = Predictor(model)
+        return Predictor(path)
     except InvalidModel as error:
         raise BadInput(str(error)) from error
-    label_of = {row.key: row.label for row in read_table(root / "data/labels.csv", Label)}
-    file_of = {str(row.key): str(row.file) for row in read_table(root / "data/items.csv", Item)}
-    answers = {key: predictor.classify((root / "data/images" / file_of[key]).read_bytes()) for key in keys}
-    return {key for key, answer in answers.items() if answer.prediction == label_of[key]}
 
 
 def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason: str) -> str:
