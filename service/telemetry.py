@@ -4,18 +4,21 @@ import json
 import sys
 import time
 import uuid
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.predictor import Answer
+from service.predictor import Answer, Reason
 
 REQUESTS = Counter("quire_requests", "Requests answered, by route and status", ["route", "status"])
 LATENCY = Histogram("quire_request_seconds", "Seconds from the request's head to the end of the answer", ["route"])
 ANSWERS = Counter("quire_answers", "Images answered, by prediction", ["prediction"])
 UNSURE_ANSWERS = Counter("quire_unsure_answers", "Images answered with unsure, by reason", ["reason"])
 CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buckets=[n / 20 for n in range(1, 21)])
+for reason in get_args(Reason):
+    UNSURE_ANSWERS.labels(reason)  # there at zero before the first
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
 
