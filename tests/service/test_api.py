@@ -1,5 +1,6 @@
 """The service over HTTP, as its clients meet it."""
 
+import base64
 import csv
 import functools
 import gzip
@@ -32,8 +33,10 @@ from stages.lineage import imported_files
 from tests.conftest import ROOT, free_port
 from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
 from tests.service.test_predictor import METADATA, write_model
+from tests.stages.test_explain import model
 
 pytestmark = pytest.mark.server
+__all__ = ["model"]  # the fixture
 
 
 def plain(colour: str, encoding: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
@@ -447,3 +450,17 @@ def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=20)
     assert "quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on 0.0.0.0" in output
+
+
+def test_why_is_told_on_request_and_training_pictures_only_where_configuration_allows(
+    server: Server, serve: Serve, model: Path
+) -> None:
+    """The model of tests/stages/test_explain.py, with its training pictures beside it."""
+    assert "why" not in server.client.post("/v1/classify", content=plain("lime")).json()
+    assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"] == {"places": None, "nearest": []}
+    with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:
+        answer = telling.client.post("/v1/classify?explain=true", content=plain("lime")).json()
+    places = base64.b64decode(answer["why"]["places"].removeprefix("data:image/png;base64,"))
+    assert Image.open(io.BytesIO(places)).size == (8, 8)
+    assert [each["document"] for each in answer["why"]["nearest"]] == ["b.pdf", "a.pdf"]
+    assert answer["reason"] is None
