@@ -107,6 +107,7 @@ benchmark: install  ## side-by-side measurements, on the model and the pictures 
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
 	python -m benchmarks.serving
+	python -m benchmarks.trust
 	python -m benchmarks.hostile
 	python -m benchmarks.threads
 	python -m benchmarks.store

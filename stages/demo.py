@@ -15,6 +15,7 @@ from typing import Any
 
 import pymupdf
 from PIL import Image
+from ruamel.yaml import YAML
 
 from stages.command import BadInput
 from stages.drawing import draw, jpeg, png
@@ -136,7 +137,12 @@ def demo(data: Path) -> None:
     Raises BadInput where the pointer names other data than the demo and the cache does not hold it.
     """
     pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
-    if pointers and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").iterdir()):
+    if (
+        pointers
+        and all(map(_is_cached, pointers))
+        and _dvc("checkout", "--quiet", *pointers).returncode == 0
+        and any((data / "raw").iterdir())
+    ):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
@@ -150,6 +156,13 @@ def demo(data: Path) -> None:
     print(
         f"demo: drew {sum(1 for _ in (data / 'raw').rglob('*.pdf'))} PDFs into {data / 'raw'}, labels into {data / 'annotations'}"
     )
+
+
+def _is_cached(pointer: str) -> bool:
+    """Whether DVC's cache holds what a pointer names: `dvc checkout` would ask the remote for what it does not."""
+    md5 = YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"]
+    cache = Path(_dvc("cache", "dir").stdout.strip())
+    return (cache / "files" / "md5" / md5[:2] / md5[2:]).exists()
 
 
 def _are_named(pointers: list[str]) -> bool:

@@ -131,7 +131,7 @@ def move_bias(project: Path, by: float) -> None:
     """Change one weight of the model, so that it says class 1 more often, and let dvc.lock say that `train` gives this."""
     path = project / "model" / "model.onnx"
     model = onnx.load(path)
-    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.bias"))
+    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.linear.bias"))
     moved = numpy_helper.to_array(bias).copy()
     moved[1] += by
     bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
