@@ -5,7 +5,6 @@ python -m stages.demo: into data/raw, data/annotations and data/challenge, track
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -137,20 +136,16 @@ def demo(data: Path) -> None:
     Raises BadInput where the pointer names other data than the demo and the cache does not hold it.
     """
     pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
-    if (
-        pointers
-        and all(map(_is_cached, pointers))
-        and _dvc("checkout", "--quiet", *pointers).returncode == 0
-        and any((data / "raw").iterdir())
-    ):
+    cached = bool(pointers) and all(map(_is_cached, pointers))
+    if cached and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").iterdir()):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
         (data / path).parent.mkdir(parents=True, exist_ok=True)
         (data / path).write_bytes(content)
     if pointers and not _are_named(pointers):
-        for name in FOLDERS:
-            shutil.rmtree(data / name)
+        for path, _ in files():
+            (data / path).unlink()
         raise BadInput(f"{data / 'raw'} is empty and {pointers[0]} names data that is not in DVC's cache: `dvc pull` fetches it")
     track(data)
     print(
@@ -160,9 +155,9 @@ def demo(data: Path) -> None:
 
 def _is_cached(pointer: str) -> bool:
     """Whether DVC's cache holds what a pointer names: `dvc checkout` would ask the remote for what it does not."""
-    md5 = YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"]
+    md5 = str(YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"])
     cache = Path(_dvc("cache", "dir").stdout.strip())
-    return (cache / "files" / "md5" / md5[:2] / md5[2:]).exists()
+    return Path(cache, "files", "md5", md5[:2], md5[2:]).exists()
 
 
 def _are_named(pointers: list[str]) -> bool:

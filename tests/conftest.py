@@ -107,6 +107,8 @@ def demo(make_project: Callable[[], Path]) -> Path:
     project = make_project()
     run(project, sys.executable, "-m", "stages.demo")
     run(project, "dvc", "repro")
+    connections = project / ".git" / "connections"
+    (project / ".git" / "connections-of-the-first-run").write_text(connections.read_text() if connections.exists() else "")
     commit(project, "the demo's results")
     Repo(project).create_tag("results")
     return project

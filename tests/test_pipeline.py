@@ -43,7 +43,7 @@ def test_the_spy_sees_a_connection(tmp_path: Path) -> None:
 
 
 def test_the_demo_opens_no_connection(demo: Path) -> None:
-    assert not (demo / ".git" / "connections").exists()
+    assert (demo / ".git" / "connections-of-the-first-run").read_text() == ""
 
 
 def test_a_stage_opens_only_what_dvc_yaml_says(demo: Path) -> None:

@@ -11,6 +11,7 @@ from git import Repo
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
+CHANGED = "stage train, model/model.onnx, tensor network.head.linear.bias[1]: "  # what changed_model changes
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's hash of nothing
 
 pytestmark = pytest.mark.pipeline
@@ -53,9 +54,7 @@ def test_other_inputs_are_named_as_the_reason_for_other_results(demo: Path) -> N
 
 def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
     said = run(changed_model, sys.executable, "-m", "stages.summary").stdout
-    assert (
-        "results   DIFFERENT from the committed ones: stage train, model/model.onnx, tensor network.head.linear.bias[1]: " in said
-    )
+    assert "results   DIFFERENT from the committed ones: {CHANGED}" in said
     commit(changed_model, "a model that nobody can make")
 
     proof = run(changed_model, sys.executable, "-m", "stages.prove", check=False)
@@ -63,7 +62,7 @@ def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
     for stage, count in {"extract": 2, "import_labels": 2, "split": 1}.items():
         assert f"  {stage:14} {count} outputs identical" in proof.stdout
     assert "DIFFERENT" in proof.stdout
-    assert "first difference: stage train, model/model.onnx, tensor network.head.linear.bias[1]: " in proof.stdout
+    assert f"first difference: {CHANGED}" in proof.stdout
     assert "machine: of the same kind as the committed run's" in proof.stdout
     assert proof.stdout.endswith("NOT identical to the committed results\n")
 
