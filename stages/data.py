@@ -12,19 +12,25 @@ from pathlib import Path
 from stages.command import BadInput
 from stages.demo import FOLDERS, files, track
 
+EXPORTS = {".json", ".csv"}
 
-def new_files(source: Path, target: Path, giving_way: set[Path]) -> list[tuple[Path, Path]]:
+
+def new_files(source: Path, target: Path, giving_way: set[Path], suffixes: set[str] | None = None) -> list[tuple[Path, Path]]:
     """Pair each new file of `source`, a file or a folder with its subfolders, with its place in `target`.
 
-    Leaves out what is there already. Raises BadInput where `source` holds nothing, or where a file of another
-    content, and not of those `giving_way`, has the place.
+    Leaves out what is there already and, of a folder, files of other `suffixes`, which it names. Raises BadInput where
+    `source` holds nothing, or where a file of another content, and not of those `giving_way`, has the place.
     """
     if not source.exists():
         raise BadInput(f"{source}: no such file or folder")
     root = source if source.is_dir() else source.parent
     found = sorted(p for p in (source.rglob("*") if source.is_dir() else [source]) if p.is_file() and not p.name.startswith("."))
+    others = [path for path in found if suffixes and source.is_dir() and path.suffix.lower() not in suffixes]
+    found = [path for path in found if path not in others]
     if not found:
-        raise BadInput(f"{source}: no file in it")
+        raise BadInput(f"{source}: no {' or '.join(sorted(suffixes or {'file'}))} in it")
+    if others:
+        print(f"data: {source}: {len(others)} files are left where they are, being no export: {others[0].name}, …")
     pairs = [(path, target / path.relative_to(root)) for path in found]
     taken = [(path, place) for path, place in pairs if place.exists() and place not in giving_way]
     changed = [str(place) for path, place in taken if not filecmp.cmp(path, place, shallow=False)]
@@ -35,12 +41,12 @@ def new_files(source: Path, target: Path, giving_way: set[Path]) -> list[tuple[P
 
 
 def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, folder: Path) -> None:
-    """Copy PDFs, annotations and challenge pictures into `folder`, instead of the demo if that is there; all or nothing."""
+    """Copy PDFs, annotations and challenge pictures into `folder`, all or nothing; PDFs take the demo's place."""
     if not pdfs and not annotations and not challenge:
         raise BadInput("name what to bring in: make data PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>")
-    drawn = demo_files(folder)
+    drawn = demo_files(folder) if pdfs else set()  # labels or challenge pictures alone are brought in beside it
     pairs = new_files(pdfs, folder / "raw", drawn) if pdfs else []
-    pairs += new_files(annotations, folder / "annotations", drawn) if annotations else []
+    pairs += new_files(annotations, folder / "annotations", drawn, EXPORTS) if annotations else []
     pairs += new_files(challenge, folder / "challenge", drawn) if challenge else []
     for path in drawn:
         path.unlink()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from stages.command import BadInput
-from stages.data import data, demo_files, new_files
+from stages.data import EXPORTS, data, demo_files, new_files
 from stages.demo import files
 
 
@@ -35,6 +35,23 @@ def test_a_source_without_files_is_an_error(tmp_path: Path, source: str) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=r"no such file or folder|no file in it"):
         new_files(tmp_path / source, tmp_path / "raw", set())
+
+
+def test_of_a_folder_of_annotations_only_exports_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The service's feedback folder holds its log and kept pictures too."""
+    source = write(tmp_path / "feedback", {"1.csv": "a", "answers.db": "b", "images/0a": "c"})
+    assert new_files(source, tmp_path / "annotations", set(), EXPORTS) == [(source / "1.csv", tmp_path / "annotations" / "1.csv")]
+    assert "2 files are left where they are, being no export: answers.db, …" in capsys.readouterr().out
+
+
+def test_labels_alone_leave_the_demo_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.data.track", lambda _: None)
+    path, content = next(iter(files()))
+    write(tmp_path / "data", {str(path): ""})
+    (tmp_path / "data" / path).write_bytes(content)
+    data(None, write(tmp_path / "source", {"export.json": "[]"}), None, tmp_path / "data")
+    assert (tmp_path / "data" / path).exists()
+    assert (tmp_path / "data" / "annotations" / "export.json").exists()
 
 
 def test_nothing_named_is_an_error(tmp_path: Path) -> None:
