@@ -54,7 +54,7 @@ def test_other_inputs_are_named_as_the_reason_for_other_results(demo: Path) -> N
 
 def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
     said = run(changed_model, sys.executable, "-m", "stages.summary").stdout
-    assert "results   DIFFERENT from the committed ones: {CHANGED}" in said
+    assert f"results   DIFFERENT from the committed ones: {CHANGED}" in said
     commit(changed_model, "a model that nobody can make")
 
     proof = run(changed_model, sys.executable, "-m", "stages.prove", check=False)
