@@ -55,9 +55,11 @@ class Engine:
             references = path.with_name(REFERENCES) if settings.explain_neighbours else None
             self.explainer = Explainer(self.predictor, path.with_name(PLACES), references)
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            stated = path.with_name("commit")  # a model out of a registry was made by another commit than the code
+            of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
         self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
-        self.model = {"version": version, "commit": commit(), "data": self.predictor.lineage["images"][:12]}
+        self.model = {"version": version, "commit": of_model, "data": self.predictor.lineage["images"][:12]}
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

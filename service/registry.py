@@ -11,7 +11,11 @@ from service.predictor import InvalidModel
 SCHEME = "models:/"
 FILE = "model.onnx"
 # A dead registry is an error after seconds, not after MLflow's default of seven retries of two minutes.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def model_file(model: Path) -> Iterator[Path]:
 
 
 def _download(uri: str, folder: str) -> str:
-    for name, value in PATIENCE.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - an optional part

@@ -101,7 +101,9 @@ def _trained(fold: dict[str, str], item: dict[str, str], labels: list[str]) -> S
 def _asked(log: Path, days: float | None, labels: list[str]) -> list[Seen]:
     if not log.is_file():
         raise BadInput(f"{log}: no such file; the service writes it")
-    query = "SELECT coalesce(document, id), width, height, probabilities, unfamiliarity FROM answers WHERE time >= ? ORDER BY id"
+    query = (
+        "SELECT coalesce(document, sha256), width, height, probabilities, unfamiliarity FROM answers WHERE time >= ? ORDER BY id"
+    )
     with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True, timeout=10)) as database:
         rows = database.execute(query, (time.time() - days * DAY if days else 0,)).fetchall()
     complete = [row for row in rows if None not in row and set(json.loads(row[3])) == set(labels)]
@@ -180,7 +182,8 @@ def draw(before: Sample, after: Sample, found: list[Shift], path: Path) -> None:
 
 def table(before: Sample, after: Sample, found: list[Shift]) -> str:
     """The shifts as a Markdown table."""
-    rows = [["measure", before.name, after.name, "distance", "p", ""], ["---"] * 6]
+    sides = [f"{side.name} ({len(side.groups)} images, {len(set(side.groups))} documents)" for side in (before, after)]
+    rows = [["measure", *sides, "distance", "p", ""], ["---"] * 6]
     for shift in found:
         verdict = "DRIFT" if shift.drifted else ""
         rows.append([shift.measure, shift.before, shift.after, f"{shift.distance:.4f}", f"{shift.p_value:.4f}", verdict])

@@ -58,7 +58,7 @@ def in_words(answer: Answer) -> str:
 
 
 def _caption(neighbour: Neighbour) -> str:
-    return f"{neighbour.label}: {neighbour.document}, page {neighbour.page}"
+    return f"{neighbour.label}: {neighbour.document}, page {neighbour.page + 1}"
 
 
 def main() -> None:

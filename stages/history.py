@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from git import Repo
@@ -28,7 +29,7 @@ class Version:
             copy = Path(folder, "copy")
             try:
                 DVCFileSystem(str(self.root), rev=self.commit).get_file(path, str(copy))
-            except (OSError, DvcException):
+            except (OSError, DvcException, BotoCoreError, ClientError):
                 return None
             return copy.read_bytes()
 

@@ -35,6 +35,7 @@ NAME, ALIAS = "quire", "champion"
 MODEL, SPLIT, GATE = "model/model.onnx", "data/split.csv", "reports/gate.json"
 SIGNIFICANCE = 0.05  # below this, the champion is better and not by chance
 HISTORY = "deploy/promotions.csv"
+KEPT = f". The history is {HISTORY}: commit it"
 COLUMNS = ["time", "action", "version", "model", "commit", "reason"]
 
 
@@ -66,11 +67,11 @@ def promote(root: Path) -> tuple[bool, str]:
     with _registry(root) as client:
         champion = _champion(client)
         if champion and champion.tags.get("model_sha256") == sha256:
-            return True, f"it is the champion already, version {champion.version}"
+            return True, f"nothing to do, version {champion.version} is the champion already"
         refusal, reason = _judge(root, client, champion)
         version = None if refusal else _register(root, client, commit, sha256, reason)
     _append(root, "refused" if refusal else "promoted", version, sha256, commit, reason)
-    return not refusal, reason if refusal else f"version {version}: {reason}"
+    return not refusal, f"refused, {reason}{KEPT}" if refusal else f"promoted, version {version}: {reason}{KEPT}"
 
 
 def rollback(root: Path) -> str:
@@ -82,7 +83,7 @@ def rollback(root: Path) -> str:
     with _registry(root) as client:
         client.set_registered_model_alias(NAME, ALIAS, before["version"])
     _append(root, "rolled back", before["version"], before["model"], before["commit"], f"from version {last['version']}")
-    return f"version {before['version']} of commit {before['commit']} is the champion again"
+    return f"version {before['version']} of commit {before['commit']} is the champion again{KEPT}"
 
 
 def champions(history: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -146,6 +147,7 @@ def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason
     run = client.create_run(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT), run_name="promotion")
     for path in (MODEL, SPLIT, "model/places.onnx"):
         client.log_artifact(run.info.run_id, str(root / path), "model")
+    client.log_text(run.info.run_id, commit, "model/commit")  # what a service that loads the model says of it
     tags = {"commit": commit, "model_sha256": sha256, "reason": reason}
     if not client.search_registered_models(f"name = '{NAME}'"):
         client.create_registered_model(NAME)
@@ -210,7 +212,7 @@ def main() -> None:
         promoted, said = (True, rollback(Path.cwd())) if back else promote(Path.cwd())
     except (BadInput, OSError) as error:
         sys.exit(f"promote: error: {error}")
-    print(f"promote: {'' if back else 'promoted, ' if promoted else 'refused, '}{said}. The history is {HISTORY}: commit it")
+    print(f"promote: {said}")
     sys.exit(0 if promoted else 1)
 
 

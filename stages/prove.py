@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from git import GitCommandError, Repo
@@ -135,7 +136,7 @@ def place_of(root: Path, commit: str, clone: Path, path: str) -> Place | None:
         before = Path(folder, Path(path).name)
         try:
             DVCFileSystem(str(root), rev=commit).get(path, str(before), recursive=True)
-        except (OSError, DvcException):
+        except (OSError, DvcException, BotoCoreError, ClientError):
             return None
         return first_difference(before, clone / path)
 

@@ -79,7 +79,7 @@ def _of_image(root: Path, wanted: str, subject: str, *, with_model: bool) -> Lin
 
 
 def _is(row: dict[str, str], wanted: str) -> bool:
-    return row["key"] == wanted or (len(wanted) >= 8 and row["sha256"].startswith(wanted))
+    return wanted in (row["key"], row["file"]) or (len(wanted) >= 8 and row["sha256"].startswith(wanted))
 
 
 def _of_row(version: Version, row: dict[str, str]) -> Lines:

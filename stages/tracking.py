@@ -1,5 +1,6 @@
 """MLflow: one run a training, with parameters, curves, commit and hashes. DVC owns data and lineage."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from stages.command import BadInput
 EXPERIMENT = "quire"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # A dead server is an error after seconds, not after MLflow's default of seven retries of two minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -28,7 +30,8 @@ def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> MLFlowLogge
     experiment = os.environ.get("DVC_EXP_NAME")
     logger = MLFlowLogger(EXPERIMENT, run_name=experiment, tracking_uri=uri, tags=_tags(hashes), log_model=False)
     try:
-        logger.log_hyperparams(parameters)
+        # What is nested stays one value: a label may hold what MLflow allows in no name.
+        logger.log_hyperparams({name: json.dumps(v) if isinstance(v, dict) else v for name, v in parameters.items()})
     except Exception as error:  # requests', SQLAlchemy's and MLflow's own errors share no base class
         reason = " ".join(str(error).split())[:300]
         raise BadInput(f"MLFLOW_TRACKING_URI: {uri} does not answer: {reason}") from error

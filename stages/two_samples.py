@@ -10,7 +10,7 @@ from stages.command import BadInput
 
 PERMUTATIONS = 1999
 SIGNIFICANCE = 0.01  # of all measures together
-MIN_GROUPS = 5  # documents on a side, below which no permutation can be rare
+MIN_GROUPS = 10  # documents on a side, below which no permutation can be rare
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_a_rollback_takes_the_last_champion_away() -> None:
 @pytest.mark.pipeline
 def test_the_champion_is_not_promoted_twice(promoted: Path) -> None:
     before = history(promoted)
-    assert "it is the champion already, version 1" in promote(promoted).stdout
+    assert "nothing to do, version 1 is the champion already" in promote(promoted).stdout
     assert history(promoted) == before
 
 
@@ -116,7 +116,8 @@ def test_an_equal_model_is_promoted_served_and_rolled_back(restored: Path, serve
 
     with serve(model="models:/quire@champion") as served:
         image = next((restored / "data" / "images").iterdir()).read_bytes()
-        assert served.client.post("/v1/classify", content=image).json()["model"]["version"] == second[:12]
+        said = served.client.post("/v1/classify", content=image).json()["model"]
+        assert (said["version"], said["commit"]) == (second[:12], history(restored)[-1]["commit"])
 
     assert "version 1 of commit" in promote(restored, "--rollback").stdout
     with serve(model="models:/quire@champion") as served:
