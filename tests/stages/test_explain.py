@@ -58,7 +58,7 @@ def test_a_picture_or_a_key_is_explained(model: Path, picture: Encode, capsys: p
     for name in ("red", "green"):
         (model / f"{name}.jpg").write_bytes(picture(size=(40, 30)))
     explain("red", model, model, model / "explained")
-    assert "page 3" in capsys.readouterr().out
+    assert "b.pdf, page 4" in capsys.readouterr().out
     with Image.open(model / "explained" / "red.png") as drawn:
         assert drawn.width > 500
     with pytest.raises(BadInput, match="'blue' is neither a file nor the key of one"):
