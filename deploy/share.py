@@ -58,8 +58,9 @@ def share(what: str, arguments: list[str]) -> None:
     reasons = Reasons()
     reasons.watch()
     status = dvc([what, *arguments])
-    for reason, count in reasons.counted.most_common(1):
-        sys.exit(f"{what}: error: {count} files: {reason}. Nothing is lost: once more sends what is missing")
+    if reasons.counted:
+        why = "; ".join(f"{count} files: {reason}" for reason, count in reasons.counted.most_common(3))
+        sys.exit(f"{what}: error: {why}. Nothing is lost: once more sends what is missing")
     sys.exit(status)
 
 
