@@ -12,10 +12,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from git import GitCommandError, Repo
-from ruamel.yaml import YAML
+from git import Repo
 
 from stages.command import BadInput
+from stages.locks import LOCK, committed_file, content_hash, outputs, read_lock
 
 PARTS = ("service", "requirements-serve.lock", "pyproject.toml")  # pyproject.toml says how the bento is built
 MODEL = "model/model.onnx"
@@ -27,7 +27,7 @@ def bento(root: Path) -> str:
     Raises BadInput where the model is not the one that the commit's dvc.lock names, or where BentoML refuses.
     """
     repository = Repo(root)
-    model = _model(repository, root)
+    model = _model(root)
     tag = f"quire:{repository.head.commit.hexsha[:12]}-{hashlib.sha256(model.read_bytes()).hexdigest()[:12]}"
     left_out = repository.git.status("--porcelain", "--", *PARTS).splitlines()
     if left_out:
@@ -41,17 +41,16 @@ def bento(root: Path) -> str:
     return tag
 
 
-def _model(repository: Repo, root: Path) -> Path:
+def _model(root: Path) -> Path:
     """The model's file, checked against the commit's dvc.lock."""
-    try:
-        lock = YAML(typ="safe").load(repository.git.show("HEAD:dvc.lock"))
-    except GitCommandError as error:
-        raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc && git commit --all") from error
-    wanted = next(out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] == MODEL)
+    text = committed_file(root, "HEAD", LOCK)
+    if text is None:
+        raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc && git commit --all")
+    wanted = outputs(read_lock(text))[MODEL]
     path = root / MODEL
     if not path.is_file():
         raise BadInput(f"{MODEL}: no such file; dvc repro or dvc pull brings it")
-    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC names contents
+    found = content_hash(path.read_bytes())
     if found != wanted:
         raise BadInput(f"{MODEL}: its md5 is {found}, the commit's dvc.lock says {wanted}: commit dvc.lock, or dvc checkout")
     return path

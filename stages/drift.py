@@ -8,8 +8,6 @@ that cannot be said.
 """
 
 import argparse
-import csv
-import io
 import json
 import sqlite3
 import sys
@@ -21,13 +19,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from git import GitCommandError, Repo
 from matplotlib.figure import Figure
 
 from service.decode import decode, resize
 from service.predictor import InvalidModel, Predictor
 from stages.command import BadInput
 from stages.history import Version
+from stages.locks import resolve
 from stages.tables import write_csv
 from stages.two_samples import Sample, Shift, shifts
 
@@ -49,11 +47,7 @@ class Seen:
 
 def since(root: Path, revision: str) -> tuple[Sample, Sample]:
     """The images of a commit, and those that came in since, by embedding. Raises BadInput for missing ones."""
-    try:
-        commit = Repo(root).git.rev_parse("--verify", "--quiet", f"{revision}^{{commit}}")
-    except GitCommandError as error:
-        raise BadInput(f"{revision}: no such commit here") from error
-    earlier, here = Version(root, str(commit), {}), Version(root, None, {})
+    earlier, here = Version(root, resolve(root, revision), {}), Version(root, None, {})
     old, now = _kept(earlier), _kept(here)
     known = {row["sha256"] for row in old}
     new = [row for row in now if row["sha256"] not in known]
@@ -149,12 +143,11 @@ def _kept(version: Version) -> list[dict[str, str]]:
 
 
 def _rows(version: Version, path: str) -> list[dict[str, str]]:
-    content = version.read(path)
-    if content is None:
-        raise BadInput(
-            f"{path} of {version.commit or 'the working tree'} is neither here nor in the cache or the remote: `dvc pull`"
-        )
-    return list(csv.DictReader(io.StringIO(content.decode())))
+    rows = version.rows(path)
+    if rows is None:
+        place = version.commit or "the working tree"
+        raise BadInput(f"{path} of {place} is neither here nor in the cache or the remote: `dvc pull`")
+    return rows
 
 
 def draw(before: Sample, after: Sample, found: list[Shift], path: Path) -> None:

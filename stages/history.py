@@ -1,5 +1,7 @@
 """The results that the working tree and each commit hold, newest first, read from DVC's cache or its remote."""
 
+import csv
+import io
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from git import Repo
 
-from stages.locks import LOCK, committed_file, read_lock
+from stages.locks import LOCK, committed_file, outputs, read_lock
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,32 @@ class Version:
             return (self.root / path).read_bytes() if (self.root / path).exists() else None
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "copy")
-            try:
-                DVCFileSystem(str(self.root), rev=self.commit).get_file(path, str(copy))
-            except (OSError, DvcException, BotoCoreError, ClientError):
-                return None
-            return copy.read_bytes()
+            return copy.read_bytes() if fetch(self.root, self.commit, path, copy) else None
+
+    def rows(self, path: str) -> list[dict[str, str]] | None:
+        """A CSV file's rows; None where it cannot be read, as `read` says."""
+        content = self.read(path)
+        return None if content is None else list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def fetch(root: Path, commit: str, path: str, target: Path) -> bool:
+    """Copy a commit's file or folder to `target`; False where it lies neither in the cache nor in the remote nor in git."""
+    try:
+        DVCFileSystem(str(root), rev=commit).get(path, str(target), recursive=True)
+    except (OSError, DvcException, BotoCoreError, ClientError):
+        return False
+    return True
 
 
 def versions(root: Path) -> Iterator[Version]:
     """The working tree, then each commit of any branch that changed dvc.lock."""
     lock = root / LOCK
     if lock.exists():
-        yield Version(root, None, _outputs(lock.read_text(encoding="utf-8")))
+        yield Version(root, None, outputs(read_lock(lock.read_text(encoding="utf-8"))))
     for commit in Repo(root).git.log("--all", "--format=%H", "--", LOCK).split():
         text = committed_file(root, commit, LOCK)
         if text:
-            yield Version(root, commit, _outputs(text))
+            yield Version(root, commit, outputs(read_lock(text)))
 
 
 def distinct(found: Iterator[Version], path: str) -> Iterator[Version]:
@@ -57,7 +69,3 @@ def distinct(found: Iterator[Version], path: str) -> Iterator[Version]:
 def commits_of(root: Path, path: str, md5: str) -> list[str]:
     """The commits, oldest first, whose dvc.lock names this content of a path."""
     return [found.commit for found in versions(root) if found.commit and found.hashes.get(path) == md5][::-1]
-
-
-def _outputs(lock: str) -> dict[str, str]:
-    return {entry["path"]: entry["md5"] for stage in read_lock(lock).values() for entry in stage.get("outs", [])}

@@ -1,5 +1,6 @@
 """What a commit promises of its results, and where two promises differ: stage by stage, inputs before outputs."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any, Literal
 
 from git import GitCommandError, Repo
 from ruamel.yaml import YAML
+
+from stages.command import BadInput
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
 LOCK = "dvc.lock"
@@ -28,6 +31,24 @@ def read_lock(text: str) -> Lock:
     return dict(YAML(typ="safe").load(text)["stages"])
 
 
+def outputs(lock: Lock) -> dict[str, str]:
+    """The hash of every output of every stage, by its path."""
+    return {path: md5 for stage in lock.values() for path, md5 in _hashes(stage, "outs").items()}
+
+
+def content_hash(content: bytes) -> str:
+    """The hash by which DVC names a file's content."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def resolve(root: Path, revision: str) -> str:
+    """The commit that a revision names. Raises BadInput where there is none."""
+    try:
+        return str(Repo(root).git.rev_parse("--verify", "--quiet", f"{revision}^{{commit}}"))
+    except GitCommandError as error:
+        raise BadInput(f"{revision}: no such commit here") from error
+
+
 def committed_file(root: Path, commit: str, path: str) -> str | None:
     """A file's text as a commit has it, None where the commit lacks it."""
     try:
@@ -38,7 +59,7 @@ def committed_file(root: Path, commit: str, path: str) -> str | None:
 
 def differences(before: Lock, after: Lock) -> list[Difference]:
     """Where `after` differs from `before`. What one stage writes and another reads is named once, as an output."""
-    made = {path for lock in (before, after) for stage in lock.values() for path in _hashes(stage, "outs")}
+    made = outputs(before) | outputs(after)
     found: list[Difference] = []
     for name in {**before, **after}:
         old, new = before.get(name, {}), after.get(name, {})

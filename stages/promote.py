@@ -25,9 +25,9 @@ from mlflow.exceptions import MlflowException
 from scipy.stats import binomtest
 
 from service.predictor import InvalidModel, Predictor
-from stages.challenge import Challenge, challenge_set
+from stages.challenge import Challenge, ask, challenge_set
 from stages.command import BadInput
-from stages.locks import LOCK, committed_file, read_lock
+from stages.locks import LOCK, committed_file, content_hash, outputs, read_lock
 from stages.tables import Assignment, Item, Label, read_table
 from stages.tracking import EXPERIMENT, QUIET, tracking_uri
 
@@ -118,7 +118,7 @@ def _compare(root: Path, client: MlflowClient, champion: ModelVersion) -> Paired
         seen = {row.key for row in read_table(kept / "split.csv", Assignment) if row.set != "test"}
         candidate, before = _predictor(root / MODEL), _predictor(kept / "model.onnx")
         pictures = _held_out(root, seen) + challenge_set(root / "data/challenge", candidate.labels)
-        right = [{picture.file for picture in pictures if _is_right(model, picture)} for model in (before, candidate)]
+        right = [_right(model, pictures) for model in (before, candidate)]
     return Paired(len(pictures), len(right[0] - right[1]), len(right[1] - right[0]))
 
 
@@ -130,8 +130,9 @@ def _held_out(root: Path, seen: set[str]) -> list[Challenge]:
     return [Challenge(file_of[key], label_of[key], "test") for key in keys]
 
 
-def _is_right(model: Predictor, picture: Challenge) -> bool:
-    return model.classify(picture.file.read_bytes()).prediction == picture.label
+def _right(model: Predictor, pictures: list[Challenge]) -> set[Path]:
+    answered = zip(pictures, ask(model, pictures), strict=True)
+    return {picture.file for picture, answer in answered if answer.prediction == picture.label}
 
 
 def _predictor(path: Path) -> Predictor:
@@ -167,10 +168,10 @@ def _committed(root: Path) -> tuple[str, str]:
     text = committed_file(root, "HEAD", LOCK)
     if text is None:
         raise BadInput(f"HEAD has no {LOCK}: `make repro`, then commit it, so that the model can be found again")
-    promised = {out["path"]: out["md5"] for stage in read_lock(text).values() for out in stage["outs"]}
+    promised = outputs(read_lock(text))
     for path in (MODEL, SPLIT, GATE):
         content = (root / path).read_bytes() if (root / path).exists() else b""
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != promised[path]:
+        if content_hash(content) != promised[path]:
             raise BadInput(f"{path} is not what HEAD's {LOCK} names: `make repro`, then commit {LOCK}, or `dvc checkout`")
     return str(Repo(root).head.commit.hexsha), hashlib.sha256((root / MODEL).read_bytes()).hexdigest()
 

@@ -14,14 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
-from git import GitCommandError, Repo
+from git import Repo
 
 from stages.command import BadInput
 from stages.difference import Place, first_difference
-from stages.locks import LOCK, MACHINE, Difference, Lock, committed_file, differences, machine_differences, read_lock
+from stages.history import fetch
+from stages.locks import LOCK, MACHINE, Difference, Lock, committed_file, differences, machine_differences, read_lock, resolve
 
 # How far figures may lie apart on two machines and still be the same result. Stages that sum floating point numbers have
 # one; those of the data have none.
@@ -42,7 +40,7 @@ def prove(root: Path, revision: str) -> tuple[str, bool]:
 
     Raises BadInput for an unknown commit, one without dvc.lock, and one whose data or environment cannot be had.
     """
-    commit = _commit(root, revision)
+    commit = resolve(root, revision)
     text = committed_file(root, commit, LOCK)
     if text is None:
         raise BadInput(f"{revision}: the commit has no {LOCK}, so it promises no result: `make repro`, then commit {LOCK}")
@@ -86,13 +84,6 @@ def _tolerated(verdicts: list[Verdict]) -> Iterator[str]:
                 yield f"{path} is equal within {tolerance:g} (largest difference {place.gap:.1e}): {reason}"
 
 
-def _commit(root: Path, revision: str) -> str:
-    try:
-        return str(Repo(root).git.rev_parse("--verify", "--quiet", f"{revision}^{{commit}}"))
-    except GitCommandError as error:
-        raise BadInput(f"{revision}: no such commit here") from error
-
-
 @contextmanager
 def _clone(root: Path, commit: str) -> Iterator[Path]:
     """A clean clone with a cache of its own, empty, and this repository's cache as a remote named `here`."""
@@ -134,11 +125,7 @@ def place_of(root: Path, commit: str, clone: Path, path: str) -> Place | None:
     """Where the new file differs from the committed one, which lies in the cache, the remote or git."""
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder, Path(path).name)
-        try:
-            DVCFileSystem(str(root), rev=commit).get(path, str(before), recursive=True)
-        except (OSError, DvcException, BotoCoreError, ClientError):
-            return None
-        return first_difference(before, clone / path)
+        return first_difference(before, clone / path) if fetch(root, commit, path, before) else None
 
 
 def _run(clone: Path, *command: str) -> None:

@@ -4,9 +4,7 @@ python -m stages.trace <image's SHA-256, key or file | answer's id | model file>
 """
 
 import argparse
-import csv
 import hashlib
-import io
 import json
 import os
 import sqlite3
@@ -22,6 +20,7 @@ from google.protobuf.message import DecodeError
 from service.settings import Settings
 from stages.command import BadInput
 from stages.history import Version, commits_of, distinct, versions
+from stages.locks import content_hash
 from stages.tracking import tracking_uri
 
 ITEMS, LABELS, SPLIT = "data/items.csv", "data/labels.csv", "data/split.csv"
@@ -67,7 +66,7 @@ def _of_version(root: Path, model: str) -> Lines:
 
 def _of_image(root: Path, wanted: str, subject: str, *, with_model: bool) -> Lines:
     for version in distinct(versions(root), ITEMS):
-        rows = [row for row in _table(version, ITEMS) if _is(row, wanted)]
+        rows = [row for row in (version.rows(ITEMS) or []) if _is(row, wanted)]
         if rows:
             for row in rows:
                 yield from _of_row(version, row)
@@ -86,22 +85,22 @@ def _of_row(version: Version, row: dict[str, str]) -> Lines:
     yield "image", f"{row['key']}, {row['status']}{', ' + row['reason'] if row['reason'] else ''}, SHA-256 {row['sha256']}"
     yield "document", f"data/raw/{row['document']}, page {int(row['page']) + 1}, image {int(row['index']) + 1} of the page"
     yield "data version", version.commit or "the working tree"
-    labels = [label for label in _table(version, LABELS) if label["key"] == row["key"]]
+    labels = [label for label in (version.rows(LABELS) or []) if label["key"] == row["key"]]
     votes = json.loads(version.read(VOTES) or b"{}").get("votes", {}).get(row["key"], [])
     yield "label", labels[0]["label"] if labels else "none"
     for vote in votes:
         yield "given by", f"{vote['annotator']}: {vote['label']}, {vote['source']} {vote['place']}, {vote['date'] or 'no date'}"
-    sets = [assigned["set"] for assigned in _table(version, SPLIT) if assigned["key"] == row["key"]]
+    sets = [assigned["set"] for assigned in (version.rows(SPLIT) or []) if assigned["key"] == row["key"]]
     yield "set", sets[0] if sets else "none"
 
 
 def _of_model(root: Path, content: bytes, subject: str) -> Lines:
-    sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content, usedforsecurity=False).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
     yield "model", f"{subject}, version {sha256[:12]}, SHA-256 {sha256}"
     for name, value in _lineage(content, subject).items():
         yield f"its {name}", f"SHA-256 {value}"
     yield "run", _run_of(root, sha256)
-    commits = commits_of(root, MODEL, md5)
+    commits = commits_of(root, MODEL, content_hash(content))
     yield "commit", f"{commits[0]}, the first of {len(commits)} whose dvc.lock names it" if commits else "none names it yet"
 
 
@@ -135,10 +134,6 @@ def _answer(subject: str) -> dict[str, Any] | None:
         database.row_factory = sqlite3.Row
         row = database.execute("SELECT * FROM answers WHERE id = ?", (subject,)).fetchone()
     return dict(row) if row else None
-
-
-def _table(version: Version, path: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((version.read(path) or b"").decode())))
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """The model against dvc.lock, and secrets where git would show them."""
 
-import hashlib
 import os
 import re
 import subprocess
@@ -8,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dvc.config import Config
-from ruamel.yaml import YAML
 
 from deploy.doctor import Finding
+from stages.locks import content_hash, outputs, read_lock
 
 MODEL = "model/model.onnx"
 PATTERNS = {
@@ -28,13 +27,12 @@ def model(project: Path) -> Finding:
     lock, file = project / "dvc.lock", project / MODEL
     if not lock.exists():
         return Finding("model", "skip", "no dvc.lock yet: make repro")
-    outs = [out for stage in YAML(typ="safe").load(lock)["stages"].values() for out in stage.get("outs", [])]
-    locked = next((out["md5"] for out in outs if out["path"] == MODEL), None)
+    locked = outputs(read_lock(lock.read_text(encoding="utf-8"))).get(MODEL)
     if locked is None or not file.exists():
         return Finding(
             "model", "fix", f"{MODEL} is not in dvc.lock" if locked is None else f"{MODEL} is missing", "dvc pull, or make repro"
         )
-    if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != locked:
+    if content_hash(file.read_bytes()) != locked:
         return Finding(
             "model", "fix", f"{MODEL} is not the one of dvc.lock", "dvc checkout brings that one, make repro makes it anew"
         )

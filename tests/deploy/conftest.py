@@ -18,7 +18,7 @@ from git import Repo
 from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store, tell_dvc
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT, commit, free_port
 from tests.service.test_predictor import METADATA, write_model
 
 BINARIES = Path(sys.executable).parent
@@ -126,12 +126,6 @@ def small(tmp_path: Path) -> Callable[[Store, int], Path]:
         return project
 
     return make
-
-
-def commit(project: Path, message: str) -> None:
-    repository = Repo(project)
-    repository.git.add(all=True)
-    repository.git(c=["user.name=test", "user.email=test@localhost"]).commit("--quiet", "-m", message)
 
 
 def clone(project: Path, folder: Path) -> Path:

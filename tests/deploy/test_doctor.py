@@ -15,8 +15,8 @@ from git import Repo
 from deploy.doctor.project import secrets
 from deploy.doctor.store import clock
 from deploy.store import REMOTE, Store
-from tests.conftest import ROOT, free_port
-from tests.deploy.conftest import commit, run, small_disk
+from tests.conftest import ROOT, commit, free_port
+from tests.deploy.conftest import run, small_disk
 
 pytestmark = pytest.mark.server
 

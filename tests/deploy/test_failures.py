@@ -10,8 +10,8 @@ import pytest
 from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store
-from tests.conftest import free_port
-from tests.deploy.conftest import clone, commit, content, run, share, small_disk
+from tests.conftest import commit, free_port
+from tests.deploy.conftest import clone, content, run, share, small_disk
 from tests.deploy.proxy import Proxy
 
 pytestmark = pytest.mark.server

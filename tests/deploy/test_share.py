@@ -10,8 +10,8 @@ from git import Repo
 from ruamel.yaml import YAML
 
 from deploy.store import REMOTE, Store, tell_dvc
-from tests.conftest import Encode
-from tests.deploy.conftest import clone, commit, content, keys, run, share
+from tests.conftest import Encode, commit
+from tests.deploy.conftest import clone, content, keys, run, share
 
 pytestmark = pytest.mark.server
 
