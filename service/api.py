@@ -41,6 +41,7 @@ class State:
         self.tokens = Tokens(settings) if settings.oidc_issuer else None
         self.pdf = _pdf_reader(settings)
         self.receiving = 0
+        self.held = 0  # bytes of bodies
         export_zeros()
         UNDER_WAY.set_function(lambda: self.engine.under_way)
 

@@ -14,6 +14,7 @@ from service.api import State, create_app
 from service.engine import Engine
 from service.predictor import InvalidModel
 from service.settings import Settings
+from service.telemetry import make_folder
 
 HOST = "127.0.0.1"
 app = create_app()
@@ -67,6 +68,7 @@ class Quire:
         """Before anything listens: one clear line and exit status 1 instead of workers that restart for ever."""
         try:
             check_before_listening(Settings(), bound_host(sys.argv))
+            make_folder()
         except (InvalidModel, PermissionError) as error:
             sys.exit(f"quire: error: {error}")
         except ValidationError as error:

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     model: Path = Path(__file__).parents[1] / "model" / "model.onnx"
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
+    max_bytes_together: Annotated[int, Field(gt=0)] = 200_000_000  # of all bodies that are not answered yet
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
     max_images: Annotated[int, Field(gt=0)] = 32  # of one batch
     max_pages: Annotated[int, Field(gt=0)] = 100

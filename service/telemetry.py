@@ -1,7 +1,11 @@
 """What an operator sees: Prometheus metrics and one JSON line a request on standard output."""
 
+import atexit
 import json
+import os
+import shutil
 import sys
+import tempfile
 import time
 import uuid
 from typing import get_args
@@ -12,6 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.predictor import Answer, Reason
 
+# BentoML gives all services of a user one folder for what their workers count, and empties it whenever one starts.
+FOLDER, OWN_FOLDER = "PROMETHEUS_MULTIPROC_DIR", "QUIRE_METRICS_FOLDER"
+if OWN_FOLDER in os.environ:
+    os.environ[FOLDER] = os.environ[OWN_FOLDER]  # before the first counter is made: it opens its file there
+
 REQUESTS = Counter("quire_requests", "Requests answered, by route and status", ["route", "status"])
 LATENCY = Histogram("quire_request_seconds", "Seconds from the request's head to the end of the answer", ["route"])
 ANSWERS = Counter("quire_answers", "Images answered, by prediction", ["prediction"])
@@ -20,6 +29,12 @@ CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buck
 FEEDBACK = Counter("quire_feedback", "Labels that people sent, by whether they confirm the prediction", ["agrees"])
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
+
+
+def make_folder() -> None:
+    """Make the folder for this service's counters, which the workers that start now inherit; it goes when this process ends."""
+    os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="quire-metrics-")
+    atexit.register(shutil.rmtree, os.environ[OWN_FOLDER], ignore_errors=True)
 
 
 def export_zeros() -> None:

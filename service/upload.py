@@ -12,7 +12,10 @@ from service.errors import Refused
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that declares too much at once, and for one that turns out to be too much."""
+    """ASGI middleware: 413 for a body that declares too much at once, and for one that turns out to be too much.
+
+    429 for one that, with all that other requests have sent and not yet been answered for, would be too much.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -22,7 +25,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = scope["app"].state.quire.settings.max_bytes
+        state = scope["app"].state.quire
+        limit, together = state.settings.max_bytes, state.settings.max_bytes_together
         declared = Headers(scope=scope).get("content-length", "0")
         if int(declared) > limit:  # the server has checked that it is a number
             scope["state"]["refused"] = "too_large"
@@ -33,12 +37,19 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            state.held += size
             if received > limit:
                 raise _too_large(f"more than {limit}", limit)
+            if state.held > together:
+                raise Refused("busy", f"the requests under way hold {together} bytes, which is the limit; try again in a second")
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            state.held -= received
 
 
 def _too_large(sent: str, limit: int) -> Refused:

@@ -35,7 +35,8 @@ Serve = Callable[..., AbstractContextManager[Server]]
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """A process environment in which the service reads its model and keeps its store in `folder`."""
-    own = {"QUIRE_MODEL": str(folder / "model.onnx"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(folder / "bentoml")}
+    home = folder.parent / "bentoml"  # one for all services, as a user has it
+    own = {"QUIRE_MODEL": str(folder / "model.onnx"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(home)}
     spy = {
         "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("QUIRE_TEST_PATH"), str(ROOT / "tests" / "no_network")])),
         "QUIRE_CONNECTIONS": str(folder / "connections"),

@@ -354,6 +354,22 @@ def test_a_slow_client_holds_no_worker_and_is_sent_away(server: Server) -> None:
         connection.close()
 
 
+def test_bodies_that_are_too_much_together_are_429_until_some_are_gone(serve: Serve) -> None:
+    image = plain("red", "PNG") + bytes(100_000)  # what follows the picture is not looked at
+    with serve(max_bytes="300000", max_bytes_together="500000") as small:
+        host, port = small.client.base_url.host, small.client.base_url.port or 0
+        slow = [socket.create_connection((host, port), timeout=10) for _ in range(2)]
+        for connection in slow:
+            connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + bytes(225_000))
+        time.sleep(0.5)
+        refused = small.client.post("/v1/classify", content=image)
+        assert (*refusal(refused), refused.headers["Retry-After"]) == (429, "busy", "1")
+        for connection in slow:
+            connection.close()
+        time.sleep(0.5)
+        assert small.client.post("/v1/classify", content=image).status_code == 200
+
+
 def test_over_the_limit_of_requests_is_429_at_once(serve: Serve) -> None:
     large = plain("red", "PNG", (3000, 3000))
     with serve(max_requests="2", threads="1") as small:

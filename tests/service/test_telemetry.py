@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.service.conftest import Server
+from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
 
 pytestmark = pytest.mark.server
@@ -23,3 +23,16 @@ def test_feedback_is_counted_by_whether_it_confirms_the_prediction(server: Serve
     after = feedback(server)
     assert after[agrees] == before[agrees] + 1
     assert after[otherwise] == before[otherwise]
+
+
+def test_services_of_one_user_count_apart(serve: Serve) -> None:
+    with serve() as first:
+        first.client.post("/v1/classify", content=plain("red"))
+        with serve() as second:
+            first.client.post("/v1/classify", content=plain("red"))
+            assert [answers(server) for server in (first, second)] == [2, 0]
+
+
+def answers(server: Server) -> float:
+    families = text_string_to_metric_families(server.client.get("/metrics").text)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == "quire_answers_total")
