@@ -18,7 +18,7 @@ The gate is **{"passed" if gate["passed"] else "not passed"}**.
 
 Intervals are 95 %: Wilson for shares, Jeffreys for F1, resampled documents for calibration error and Brier score.
 
-| | test set | cross-validation of the head |
+| | test set | cross-validation |
 |---|---|---|
 | images | {test["images"]} | {crossed["images"]} |
 {_rows(test, crossed, "accuracy", "calibration_error", "brier_score", "answered", "answered_accuracy")}
@@ -29,15 +29,16 @@ The last three columns are the cross-validation's:
 |---|---|---|---|---|---|---|
 {_class_rows(test, crossed)}
 
-Cross-validation predicts every labelled image by a head that was fitted without the documents it hangs together with;
-the backbone's features are those of its pretraining. It says more than a test set of {test["images"]} images.
+Cross-validation predicts every labelled image by a model that was fitted without the documents it hangs together with;
+a frozen backbone's features are those of its pretraining. It says more than a test set of {test["images"]} images.
 
 ## When it answers, and how the thresholds came about
 
 {_risk(decision)}
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
-look like anything. Temperature {decision["temperature"]:.3f}, fitted on the same predictions. Neither the test set nor \
+look like anything. Temperature {decision["temperature"]:.3f}{_weights(decision)}, \
+fitted on the same predictions. Neither the test set nor \
 the challenge set nor a protocol's held-out part had a say.
 
 The bound holds for pictures of the same kind as these; what others meet:
@@ -55,7 +56,9 @@ The bound holds for pictures of the same kind as these; what others meet:
 |---|---|---|---|
 {_kinds(details["protocols"])}
 
-Kinds are clusters of each label's features; each is answered by a head, a temperature and thresholds that saw none of it.
+Kinds are clusters of each label's features; each is answered by a model, a temperature and thresholds that saw none of it \
+(the thresholds of a fine-tuned model are set without it by models that had seen it). Where no labelled picture is anything \
+like what others will send, this shows little, and the challenge set more: what the prior is for, no label here can show.
 
 | the same picture, {details["protocols"]["other_files"]["pictures"]} of them | answers stay | decisions stay | by size alone stay |
 |---|---|---|---|
@@ -71,7 +74,8 @@ If the last rows still rise, label more.
 |---|---|
 {_scores(details["protocols"]["unfamiliar_scores"])}
 
-The first is served. The head without the prior is right on {_figure(details["protocols"]["head_alone"])} of the pictures, \
+The first is served. A head alone on the frozen backbone's features is right on \
+{_figure(details["protocols"]["head_alone"])} of the pictures, \
 cross-validated.
 
 ## What it must beat
@@ -117,6 +121,13 @@ def _risk(decision: dict[str, Any]) -> str:
     found += f"{decision['risk']:.1%} of the answers given are wrong, where {decision['coverage']:.0%} of the pictures are answered"
     asked = f"`decision.max_risk` asks for {decision['max_risk']:.1%}"
     return f"{found}: {asked}." if decision["met"] else f"{found}. {asked}, which **so few pictures cannot show**: label more."
+
+
+def _weights(decision: dict[str, Any]) -> str:
+    if decision["prior_weights"] is None:
+        return ""
+    which, anything = decision["prior_weights"]
+    return f", and the prior's weights ({which:.2f} in which label it is, {anything:.2f} in whether it is any that names something)"
 
 
 def _outcome(part: dict[str, Any]) -> str:

@@ -1,59 +1,47 @@
 """Out-of-fold predictions: every labelled image predicted by a head that saw nothing of its group."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from stages.fit import Decay, fit_temperature, solve
-from stages.network import FEATURES, Head
-from stages.prior import Prior
+from stages.fit import fit_temperature, fit_weights
+from stages.network import FEATURES
+from stages.recipe import Recipe
 from stages.split import Group, assign
-from stages.unfamiliar import Nearest
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a head is fitted: the same for each fold and each protocol, and to the same end as the served one."""
+class Said:
+    """What models said of images that they were not fitted on, before the prior is weighed."""
 
-    classes: int
-    prior: Prior | None
-    rest: int | None  # the label that is what nothing names
-    decay: Decay
+    head: NDArray[np.float64]  # (N, C), logits
+    evidence: NDArray[np.float64]  # (N, 2, C), the prior's; 0 without one
+    distances: NDArray[np.float64]  # (N, C), to each label's training pictures
 
-    def head(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> Head:
-        """A head fitted on `train`, (N,) bool; inputs are (N, 1280 + 2·C), or 1280 without a prior."""
-        return solve(self.classes, self.prior, inputs[train], torch.from_numpy(targets[train]), self.decay)
+    def logits(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Head and prior combined, (N, C); the weights are (2,), or (N, 2) for each image its own."""
+        return np.asarray(self.head + (weights[..., None] * self.evidence).sum(1))
 
-    def nearest(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> Nearest:
-        """The unfamiliarity score whose training pictures are `train`, (N,) bool."""
-        return Nearest(inputs[train][:, :FEATURES], torch.from_numpy(targets[train]), self.classes, self.rest)
+    def unfamiliarity(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The distance to the label that is answered, (N,)."""
+        return np.asarray(self.distances[np.arange(len(logits)), logits.argmax(1)])
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What heads said of images that they were not fitted on."""
+    """Out-of-fold predictions, and the prior's weights that were fitted on them."""
 
-    logits: NDArray[np.float64]  # (N, C)
+    logits: NDArray[np.float64]  # (N, C), each fold's weights fitted on the others
     unfamiliarity: NDArray[np.float64]  # (N,)
+    weights: NDArray[np.float64]  # (2,), fitted on all
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For problems so small that threads would spend their time waiting for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    def of(self, chosen: NDArray[np.bool_]) -> "HeldOut":
+        """Those of some of the images, (N,) bool."""
+        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.weights)
 
 
 def assign_folds(groups: list[Group], label_of: dict[str, str], folds: int, seed: int) -> dict[str, int]:
@@ -65,28 +53,32 @@ def assign_folds(groups: list[Group], label_of: dict[str, str], folds: int, seed
 
 
 def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
-    """Each image from the fold that held it out; inputs are (N, 1280 + 2·C), or 1280 without a prior."""
-    held_out = HeldOut(np.zeros((len(targets), recipe.classes)), np.zeros(len(targets)))
+    """Each image from the fold that held it out; inputs are (N, 1280 + 2·C), or 1280 without a prior.
+
+    The prior's weights are fitted on predictions that are out of fold themselves (stacking, Wolpert 1992).
+    """
+    said = _joined([ask(recipe, inputs, targets, fold_of != fold, fold_of == fold) for fold in np.unique(fold_of)], fold_of)
+    weights = np.zeros((len(targets), 2))
     for fold in np.unique(fold_of):
         out = fold_of == fold
-        predict(recipe, recipe.head(inputs, targets, ~out), inputs, targets, ~out, out, held_out)
-    return held_out
+        weights[out] = fit_weights(said.head[~out], said.evidence[~out], targets[~out], recipe.decay.prior)
+    logits = said.logits(weights)
+    return HeldOut(logits, said.unfamiliarity(logits), fit_weights(said.head, said.evidence, targets, recipe.decay.prior))
 
 
-@torch.inference_mode()
-def predict(
-    recipe: Recipe,
-    head: Head,
-    inputs: Tensor,
-    targets: NDArray[np.int64],
-    train: NDArray[np.bool_],
-    out: NDArray[np.bool_],
-    into: HeldOut,
-) -> None:
-    """Write into the rows `out`, (N,) bool, what a head fitted on `train` says of them."""
-    logits = head(inputs[out])  # (M, C)
-    score = recipe.nearest(inputs, targets, train)(inputs[out][:, :FEATURES], logits.argmax(1))  # (M,)
-    into.logits[out], into.unfamiliarity[out] = logits.numpy(), score.numpy()
+def _joined(parts: list[Said], fold_of: NDArray[np.int64]) -> Said:
+    """The folds' answers in the order of the images."""
+    order = np.argsort(np.concatenate([np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)]))
+    return Said(*(np.concatenate([getattr(part, name) for part in parts])[order] for name in ("head", "evidence", "distances")))
+
+
+def ask(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_], out: NDArray[np.bool_]) -> Said:
+    """What a model fitted on `train` says of `out`, (N,) bool each."""
+    head, read = recipe.fit(inputs, targets, train)
+    with torch.inference_mode():
+        linear, evidence = head.experts(read[out])
+        distances = recipe.nearest(read, targets, train).distances(read[out][:, :FEATURES])
+    return Said(*(part.double().numpy() for part in (linear, evidence, distances)))
 
 
 def calibrated(logits: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,28 +1,26 @@
-"""Fit with Lightning: the head to the end of its convex problem, all weights until the validation loss says stop."""
+"""Fit with Lightning: the head to the end of its convex problem, all weights for so many epochs."""
 
 import logging
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from stages.network import FEATURES, Head
+from stages.network import FEATURES, PRIOR_WEIGHTS, Head
 from stages.prior import Prior
 
 Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
@@ -31,17 +29,17 @@ Curves = list[dict[str, float]]  # an epoch's losses and accuracy
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to fit and when to stop. `batch_size` None is the whole set at once."""
+    """How long to fit. With `patience` until the objective stands still; `batch_size` None is the whole set at once."""
 
     epochs: int
-    patience: int
+    patience: int | None = None
     batch_size: int | None = None
     accelerator: str = "cpu"
 
 
 @dataclass(frozen=True)
 class Decay:
-    """The ridges of `Head.penalty`."""
+    """The ridges: of `Head.penalty` the first two, of `fit_weights` the last."""
 
     weight: float
     open: float
@@ -90,8 +88,8 @@ def fit_head(
     validation set is looked at for the curves only.
     """
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=5, line_search_fn="strong_wolfe")
-    training = Training(head, optimizer, lambda: head.penalty(decay.weight, decay.open, decay.prior))
-    return _fit(training, train, validation, schedule, "objective", logger)
+    training = Training(head, optimizer, lambda: head.penalty(decay.weight, decay.open))
+    return _fit(training, train, validation, schedule, logger)
 
 
 def solve(classes: int, prior: Prior | None, inputs: Tensor, targets: Tensor, decay: Decay) -> Head:
@@ -108,7 +106,7 @@ def solve(classes: int, prior: Prior | None, inputs: Tensor, targets: Tensor, de
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        loss = cross_entropy(small(reduced), targets) + small.penalty(decay.weight, decay.open, decay.prior)
+        loss = cross_entropy(small(reduced), targets) + small.penalty(decay.weight, decay.open)
         loss.backward()
         return loss
 
@@ -122,26 +120,26 @@ def solve(classes: int, prior: Prior | None, inputs: Tensor, targets: Tensor, de
 def fine_tune(
     network: nn.Module,
     train: Examples,
-    validation: Examples,
+    validation: Examples | None,
     learning_rate: float,
     schedule: Schedule,
     logger: Logger | None = None,
 ) -> Curves:
-    """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves."""
+    """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves.
+
+    For all the epochs: a fold has no pictures to stop by, and the served network is fitted as the folds' are.
+    """
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=learning_rate)
-    return _fit(Training(network, optimizer, None), train, validation, schedule, "validation_loss", logger)
+    return _fit(Training(network, optimizer, None), train, validation, schedule, logger)
 
 
-def _fit(
-    training: Training, train: Examples, validation: Examples, schedule: Schedule, monitor: str, logger: Logger | None
-) -> Curves:
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+def _fit(training: Training, train: Examples, validation: Examples | None, schedule: Schedule, logger: Logger | None) -> Curves:
+    seen = None if validation is None else _loader(validation, schedule, shuffle=False)
+    callbacks = [] if schedule.patience is None else [EarlyStopping("objective", patience=schedule.patience)]
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loader workers: the data are tensors
-        best = ModelCheckpoint(Path(folder), monitor=monitor, save_weights_only=True, enable_version_counter=False)
-        trainer = _trainer(schedule, [best, EarlyStopping(monitor, patience=schedule.patience)], logger)
-        trainer.fit(training, _loader(train, schedule, shuffle=True), _loader(validation, schedule, shuffle=False))
-        training.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+        _trainer(schedule, callbacks, logger).fit(training, _loader(train, schedule, shuffle=True), seen)
     training.network.cpu().eval()
     return training.curves
 
@@ -158,6 +156,7 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
+        enable_checkpointing=False,
         enable_progress_bar=logger is not None and sys.stdout.isatty(),
     )
 
@@ -195,3 +194,19 @@ def fit_temperature(logits: NDArray[np.floating[Any]], targets: NDArray[np.int64
         return float(-scaled[np.arange(len(targets)), targets].sum() + log_temperature**2 / 2)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def fit_weights(
+    logits: NDArray[np.float64], evidence: NDArray[np.float64], targets: NDArray[np.int64], decay: float
+) -> NDArray[np.float64]:
+    """What the prior weighs beside a head, (2,), not negative: by held-out logits (N, C) and the prior's evidence (N, 2, C).
+
+    A ridge draws to the weights that it starts with.
+    """
+    start = np.array(PRIOR_WEIGHTS)
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        combined = log_softmax(logits + (weights[:, None] * evidence).sum(1), axis=1)
+        return float(-combined[np.arange(len(targets)), targets].mean() + decay * np.square(weights - start).sum())
+
+    return np.asarray(minimize(loss, start, bounds=[(0, None)] * 2).x)

@@ -15,6 +15,7 @@ from stages.prior import Prior
 from stages.unfamiliar import Nearest
 
 FEATURES = 1280  # channels of the last feature map of EfficientNet-Lite0 to 2
+PRIOR_WEIGHTS = (0.5, 1.0)  # before any labels are seen
 
 # Weights that lie in an installed package: nothing is loaded from a hub, so training works behind a firewall.
 WEIGHTS = {
@@ -75,7 +76,8 @@ class Head(nn.Module):
 
     The prior starts as an equal of the linear layer where both know the question, which of the named labels (weight ½,
     as log-linear pooling of two opinions has it, Genest and Zidek 1986), and is believed where training pictures cannot
-    cover it, any of them at all (weight 1). Starts at zero: a fit depends on no random draw.
+    cover it, any of them at all (weight 1). The linear layer is fitted beside a prior that weighs so much; what the prior
+    weighs in the end is fitted on out-of-fold predictions. Starts at zero: a fit depends on no random draw.
     """
 
     def __init__(self, classes: int, prior: Prior | None = None, features: int = FEATURES) -> None:
@@ -83,30 +85,32 @@ class Head(nn.Module):
         self.linear = nn.Linear(features, classes)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
-        self.weights = nn.Parameter(torch.tensor([0.5, 1.0])) if prior else None  # which, any
+        self.prior_weighs = prior is not None
+        self.register_buffer("weights", torch.tensor(PRIOR_WEIGHTS))  # which, any
         opening = prior.named - (1 - prior.named) * prior.named.sum() if prior else torch.zeros(classes)
         self.register_buffer("opening", opening / opening.norm().clamp_min(1e-9))  # (C,): any of the named, against the rest
 
+    weights: Tensor
     opening: Tensor
+
+    def experts(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 1280 + 2·C) → the linear layer's logits, (N, C), and the prior's evidence, (N, 2, C); 0 without a prior."""
+        features = self.linear.in_features
+        logits: Tensor = self.linear(inputs[:, :features])
+        if not self.prior_weighs:
+            return logits, torch.zeros_like(logits)[:, None].expand(-1, 2, -1)
+        return logits, inputs[:, features:].unflatten(1, (2, -1))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, 1280 + 2·C) → (N, C) float32 logits."""
-        features = self.linear.in_features
-        logits: Tensor = self.linear(inputs[:, :features])
-        if self.weights is None:
-            return logits
-        evidence = inputs[:, features:].unflatten(1, (2, -1))  # (N, 2, C)
-        product: Tensor = logits + (self.weights[:, None] * evidence).sum(1)
-        return product
+        logits, evidence = self.experts(inputs)
+        return logits + (self.weights[:, None] * evidence).sum(1)
 
-    def penalty(self, weight_decay: float, open_decay: float, prior_decay: float) -> Tensor:
-        """Ridge on the linear layer, another where it speaks on the open question, and one that draws to the prior's weights."""
+    def penalty(self, weight_decay: float, open_decay: float) -> Tensor:
+        """Ridge on the linear layer, and another where it speaks on the open question."""
         weight = self.linear.weight  # (C, 1280)
-        penalty = weight_decay * weight.square().sum()
-        if self.weights is None:
-            return penalty
-        penalty = penalty + (open_decay - weight_decay) * (self.opening @ weight).square().sum()
-        return penalty + prior_decay * (self.weights - torch.tensor([0.5, 1.0])).square().sum()
+        penalty: Tensor = weight_decay * weight.square().sum()
+        return penalty + (open_decay - weight_decay) * (self.opening @ weight).square().sum()
 
 
 class Network(nn.Module):

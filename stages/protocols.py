@@ -1,10 +1,8 @@
 """What the labels alone can tell of pictures nobody labelled, by fitting heads without some of them.
 
-Each fit is a head on features that are there already; nothing of what is held out touches the head, its temperature or
-its thresholds.
+Nothing of what is held out touches the head, the prior's weights, the temperature or the thresholds.
 """
 
-from dataclasses import replace
 from random import Random
 from typing import Annotated, Any
 
@@ -16,10 +14,11 @@ from scipy.special import softmax
 from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
-from stages.cross_validation import HeldOut, Recipe, calibrated, out_of_fold, predict
+from stages.cross_validation import HeldOut, ask, calibrated, out_of_fold
 from stages.fit import fit_temperature
 from stages.metrics import proportion
 from stages.network import FEATURES
+from stages.recipe import Recipe
 from stages.risk import choose_threshold
 from stages.split import Group
 
@@ -72,50 +71,63 @@ def kinds(inputs: Tensor, targets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def leave_one_kind_out(
-    recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold_of: NDArray[np.int64], decision: Decision
-) -> dict[str, Any]:
-    """Each kind answered by a model that saw none of it: with prior and score, and with the head alone."""
-    kind_of = kinds(inputs, targets)
-    alone = replace(recipe, prior=None, rest=None)
-    variants = {"with": (recipe, inputs)} | ({"without": (alone, inputs[:, :FEATURES])} if recipe.prior else {})
-    report: dict[str, Any] = {"kinds": len(np.unique(kind_of))}
-    for name, (variant, given) in variants.items():
-        outcomes = np.concatenate(
-            [_without(kind_of == kind, variant, given, targets, fold_of, decision) for kind in np.unique(kind_of)]
-        )
-        report[name] = {
-            part: proportion(int(outcomes[:, column].sum()), len(outcomes))
-            for column, part in enumerate(("right", "decided_wrong", "unsure"))
-        }
-    return report
-
-
-def _without(
-    out: NDArray[np.bool_],
     recipe: Recipe,
     inputs: Tensor,
     targets: NDArray[np.int64],
     fold_of: NDArray[np.int64],
     decision: Decision,
+    held_out: HeldOut | None = None,
+) -> dict[str, Any]:
+    """Each kind answered by a model that saw none of it: with prior and score, and with the head alone.
+
+    For each kind the thresholds are set by predictions of their own. Where fits take too long for that, `held_out` are
+    predictions for all: of those for the other kinds they are set then, by models that had seen the kind.
+    """
+    kind_of = kinds(inputs, targets)
+    alone = Recipe(recipe.classes, None, None, recipe.decay)
+    variants = {"with": (recipe, inputs, held_out)}
+    if recipe.prior:
+        variants["without"] = (alone, inputs[:, :FEATURES], None)
+    report: dict[str, Any] = {"kinds": len(np.unique(kind_of))}
+    for name, (variant, given, made) in variants.items():
+        outcomes = []
+        for kind in np.unique(kind_of):
+            out = kind_of == kind
+            judged = made.of(~out) if made else out_of_fold(variant, given[~out], targets[~out], fold_of[~out])
+            settings = decision.thresholds(judged, targets[~out], fold_of[~out])
+            outcomes.append(_outcomes(out, variant, given, targets, judged.weights, settings))
+        right, wrong, unsure = np.concatenate(outcomes).sum(0)
+        counts = {"right": right, "decided_wrong": wrong, "unsure": unsure}
+        report[name] = {part: proportion(int(count), len(targets)) for part, count in counts.items()}
+    return report
+
+
+def _outcomes(
+    out: NDArray[np.bool_],
+    recipe: Recipe,
+    inputs: Tensor,
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    settings: dict[str, Any],
 ) -> NDArray[np.bool_]:
-    """Right, decided wrong, unsure, (M, 3) bool, for the pictures `out`."""
-    left = ~out
-    held_out = out_of_fold(recipe, inputs[left], targets[left], fold_of[left])
-    settings = decision.thresholds(held_out, targets[left], fold_of[left])
-    said = HeldOut(np.zeros((len(targets), recipe.classes)), np.zeros(len(targets)))
-    predict(recipe, recipe.head(inputs, targets, left), inputs, targets, left, out, said)
-    probabilities = softmax(said.logits[out] / settings["temperature"], axis=1)
+    """Right, decided wrong, unsure, (M, 3) bool, for the pictures `out`, by a model that is fitted on the others."""
+    said = ask(recipe, inputs, targets, ~out, out)
+    logits = said.logits(weights)
+    probabilities = softmax(logits / settings["temperature"], axis=1)
     right = probabilities.argmax(1) == targets[out]
     unsure = probabilities.max(1) < settings["min_confidence"]
     if recipe.prior:
-        unsure |= said.unfamiliarity[out] > settings["max_unfamiliarity"]
+        unsure |= said.unfamiliarity(logits) > settings["max_unfamiliarity"]
     return np.column_stack([right, ~right & ~unsure, unsure])
 
 
 def few_labels(
     recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], groups: list[Group], keys: list[str], seed: int
 ) -> list[dict[str, float]]:
-    """The learning curve: accuracy on the other documents by the number of documents labelled, over seeded draws."""
+    """The learning curve: accuracy on the other documents by the number of documents labelled, over seeded draws.
+
+    The prior weighs what it does before any labels are seen.
+    """
     row_of = {key: row for row, key in enumerate(keys)}
     rows = [[row_of[key] for key in group] for group in groups]
     sizes = sorted({max(2, round(share * len(groups))) for share in (0.1, 0.2, 0.3, 0.45, 0.6, 0.8)})
@@ -125,9 +137,9 @@ def few_labels(
         for _ in range(DRAWS):
             train = np.zeros(len(targets), bool)
             train[[row for number in random.sample(range(len(groups)), size) for row in rows[number]]] = True
-            head = recipe.head(inputs, targets, train)
+            head, read = recipe.fit(inputs, targets, train)
             with torch.inference_mode():
-                guesses = head(inputs[~train]).argmax(1).numpy()
+                guesses = head(read[~train]).argmax(1).numpy()
             accuracies.append(float((guesses == targets[~train]).mean()))
             pictures.append(int(train.sum()))
         curve.append(

@@ -4,7 +4,7 @@ python -m stages.train data/images data/items.csv data/labels.csv data/split.csv
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,16 +19,16 @@ from torch.utils.data import TensorDataset
 from service.decode import ResizeRule, UndecodableImage, decode
 from service.decode import resize as to_square
 from stages.command import BadInput, Positive, Seed, run
-from stages.cross_validation import HeldOut, Recipe, assign_folds, calibrated, one_thread, out_of_fold, predict
+from stages.cross_validation import HeldOut, assign_folds, calibrated, out_of_fold
 from stages.export import export
-from stages.fit import Augmented, Decay, Examples, Schedule, fit_head
-from stages.fit import fine_tune as fine_tune_all
+from stages.fit import Decay, Examples, Schedule, fit_head
 from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
 from stages.machine import write_machine
 from stages.metrics import proportion
 from stages.network import FEATURES, Backbone, Classifier, Encoder, Head, Network
 from stages.prior import Groups, members, prior_of, rest_of
 from stages.protocols import Decision, few_labels, leave_one_kind_out
+from stages.recipe import FineTuning, Recipe, limited_to
 from stages.split import Group, grouped
 from stages.tables import Assignment, Item, Label, read_table, write_csv, write_json, write_npz
 from stages.tracking import finish_run, recorded_run
@@ -85,8 +85,8 @@ def train(
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
-    Stops and chooses by the validation set, calibrates and sets its thresholds on out-of-fold predictions; only
-    `evaluate` reads the test set's answers.
+    Weighs the prior, calibrates and sets the thresholds on out-of-fold predictions; only `evaluate` reads the test set's
+    answers.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
@@ -101,26 +101,27 @@ def train(
         data = _load(images, items, labels, split, image_size, resize)
         pretrained = Backbone(backbone, image_size)
         experts = prior_of(pretrained.classifier, prior.groups, data.labels)
-        encoder = Encoder(pretrained, experts).to(device)
-        inputs = encoder.encode(data.images)  # (N, 1280 + 2·C) float32, or 1280 without a prior
-        schedule = Schedule(epochs, patience)
+        network = Network(Encoder(pretrained, experts), Head(len(data.labels), experts))
+        inputs = network.encoder.to(device).encode(data.images)  # (N, 1280 + 2·C) float32, or 1280 without a prior
+        network.cpu()
         decay = Decay(weight_decay, prior.open_decay, prior.decay)
-        recipe = Recipe(len(data.labels), experts and experts.cpu(), rest_of(prior.groups, data.labels), decay)
-        network = Network(encoder.cpu(), Head(recipe.classes, recipe.prior))
+        recipe = Recipe(len(data.labels), experts, rest_of(prior.groups, data.labels), decay)
+        if fine_tune:
+            longer = Schedule(fine_tune_epochs, None, fine_tune_batch_size, accelerator)
+            more = (network.encoder, data.images, fine_tune_learning_rate, longer, device, threads, seed)
+            recipe = FineTuning(recipe.classes, recipe.prior, recipe.rest, decay, *more)
 
-        curves = fit_head(network.head, *_train_and_validation(data, inputs), decay, schedule, logger)
         fold_of = _folds(data, folds, seed)
-        with one_thread():
+        with limited_to(1):
             held_out = out_of_fold(recipe, inputs, data.targets, fold_of)
             tried = _protocols(recipe, inputs, data, fold_of, held_out, decision, seed)
-        judged = _Judged(held_out, data.targets, fold_of)
-        if fine_tune:
-            longer = Schedule(fine_tune_epochs, patience, fine_tune_batch_size, accelerator)
-            augmented, validation = _augmented_and_validation(data)
-            curves += fine_tune_all(network, augmented, validation, fine_tune_learning_rate, longer, logger)
+        weights = held_out.weights.round(6).tolist() if experts else None
+        thresholds = decision.thresholds(held_out, data.targets, fold_of) | {"prior_weights": weights}
+        curves = fit_head(network.head, *_train_and_validation(data, inputs), decay, Schedule(epochs, patience), logger)
+        if isinstance(recipe, FineTuning):
+            curves += recipe.tune(network, *_train_and_validation(data, torch.from_numpy(data.images)), logger)
             inputs = network.encoder.encode(data.images)
-            judged = _validation(network, recipe, inputs, data)
-        thresholds = decision.thresholds(judged.held_out, judged.targets, judged.fold_of)
+        network.head.weights.copy_(torch.from_numpy(held_out.weights))
 
         in_training = data.sets == "train"
         nearest = recipe.nearest(inputs, data.targets, in_training)
@@ -147,35 +148,22 @@ def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """Predictions that the served model's temperature and thresholds are set by."""
-
-    held_out: HeldOut
-    targets: NDArray[np.int64]  # (N,)
-    fold_of: NDArray[np.int64]  # (N,)
-
-
-def _validation(network: Network, recipe: Recipe, inputs: Tensor, data: Data) -> _Judged:
-    """A fine-tuned network has no out-of-fold predictions: those of the validation set, each its own fold."""
-    validation = data.sets == "validation"
-    held_out = HeldOut(np.zeros((len(data.keys), recipe.classes)), np.zeros(len(data.keys)))
-    predict(recipe, network.head, inputs, data.targets, data.sets == "train", validation, held_out)
-    chosen = HeldOut(held_out.logits[validation], held_out.unfamiliarity[validation])
-    return _Judged(chosen, data.targets[validation], np.arange(validation.sum()))
-
-
 def _protocols(
     recipe: Recipe, inputs: Tensor, data: Data, fold_of: NDArray[np.int64], held_out: HeldOut, decision: Decision, seed: int
 ) -> dict[str, Any]:
-    """What needs heads of its own: on the frozen backbone's inputs, (N, 1280 + 2·C), whether or not it is fine-tuned."""
+    """What needs models of its own, beside them a head on the frozen features alone; inputs are (N, 1280 + 2·C).
+
+    The learning curve is a frozen backbone's, fine-tuned or not: 30 fits that tell how far the labels reach.
+    """
     features, targets = inputs[:, :FEATURES], data.targets
-    alone = replace(recipe, prior=None, rest=None)
+    frozen = Recipe(recipe.classes, recipe.prior, recipe.rest, recipe.decay)
+    alone = Recipe(recipe.classes, None, None, recipe.decay)
+    for_all_kinds = held_out if isinstance(recipe, FineTuning) else None
     without = calibrated(out_of_fold(alone, features, targets, fold_of).logits, targets, fold_of)
     return {
         "head_alone": proportion(int((without.argmax(1) == targets).sum()), len(targets)),
-        "leave_one_kind_out": leave_one_kind_out(recipe, inputs, targets, fold_of, decision),
-        "few_labels": few_labels(recipe, inputs, targets, data.groups, data.keys, seed),
+        "leave_one_kind_out": leave_one_kind_out(recipe, inputs, targets, fold_of, decision, for_all_kinds),
+        "few_labels": few_labels(frozen, inputs, targets, data.groups, data.keys, seed),
         "unfamiliar_scores": compare(features.double().numpy(), targets, fold_of, held_out.logits, recipe.rest),
     }
 
@@ -244,11 +232,6 @@ def _train_and_validation(data: Data, inputs: Tensor) -> tuple[Examples, Example
     targets = torch.from_numpy(data.targets)
     train, validation = (torch.from_numpy(data.sets == name) for name in ("train", "validation"))
     return TensorDataset(inputs[train], targets[train]), TensorDataset(inputs[validation], targets[validation])
-
-
-def _augmented_and_validation(data: Data) -> tuple[Examples, Examples]:
-    train, validation = _train_and_validation(data, torch.from_numpy(data.images))
-    return Augmented(train), validation
 
 
 def _write_out_of_fold(

@@ -205,19 +205,42 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
     assert len({found.info.run_name for found in runs}) == len(runs)
 
 
-def test_fine_tuning_trains_all_weights(demo: Path) -> None:
+def trained(demo: Path, folder: Path, **changes: Any) -> list[dict[str, str]]:
+    """Train on every fourth of the demo's images with changed parameters; gives the split."""
+    header, *lines = (demo / "data" / "split.csv").read_text().splitlines()
+    (folder / "split.csv").write_text("\n".join([header, *lines[::4]]) + "\n")
     parameters = YAML().load((demo / "params.yaml").read_text())
-    quick = {"fine_tune": True, "fine_tune_epochs": 1, "folds": 3, "epochs": 3, "image_size": 64}
-    parameters["train"].update(quick)
+    parameters["train"].update({"folds": 3, "epochs": 3, "image_size": 64} | changes)
     original = (demo / "params.yaml").read_text()
     try:
         with (demo / "params.yaml").open("w") as stream:
             YAML().dump(parameters, stream)
-        run(demo, *f"{sys.executable} -m stages.train data/images data/items.csv data/labels.csv data/split.csv fine".split())
+        tables = f"data/images data/items.csv data/labels.csv {folder / 'split.csv'}"
+        run(demo, *f"{sys.executable} -m stages.train {tables} {folder}".split())
+        run(demo, *f"{sys.executable} -m stages.evaluate {tables} {folder} data/challenge {folder / 'reports'}".split())
     finally:
         (demo / "params.yaml").write_text(original)
-    assert len(rows(demo / "fine" / "curves.csv")) == 4
-    assert Predictor(demo / "fine" / "model.onnx").size == 64
+    return rows(folder / "split.csv")
+
+
+def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
+    split = trained(demo, tmp_path, fine_tune=True, fine_tune_epochs=1)
+    assert len(rows(tmp_path / "curves.csv")) == 4
+    assert len(rows(tmp_path / "out_of_fold.csv")) == len(split)
+    assert read(tmp_path / "protocols.json")["leave_one_kind_out"]["with"]["right"]["value"] > 0.5
+    assert Predictor(tmp_path / "model.onnx").size == 64
+
+
+def test_without_groups_there_is_no_prior_and_all_else_is_as_before(demo: Path, tmp_path: Path) -> None:
+    split = trained(demo, tmp_path, prior={"groups": {}, "open_decay": 0.03, "decay": 0.1})
+    metrics = read(tmp_path / "reports" / "metrics.json")
+    assert set(metrics["leave_one_kind_out"]) == {"with"}
+    assert metrics["head_alone"] == metrics["cross_validation"]["accuracy"]
+    assert len(rows(tmp_path / "reports" / "predictions.csv")) >= len(split)
+    assert Predictor(tmp_path / "model.onnx").max_unfamiliarity < 1
+    card = (tmp_path / "reports" / "model_card.md").read_text()
+    assert "kinds out, no prior |" in card
+    assert "the prior's weights" not in card
 
 
 def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:

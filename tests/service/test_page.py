@@ -15,10 +15,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from stages.demo import pdf
-from tests.service.conftest import Server
+from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
+from tests.stages.test_explain import model
 
 pytestmark = pytest.mark.server
+__all__ = ["model"]  # the fixture
 QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -92,6 +94,23 @@ def test_what_is_refused_says_why_and_the_rest_is_answered(browser: webdriver.Ch
     texts = send(opened(browser, server), tmp_path / "bad.png", tmp_path / "good.png", answers=2)
     assert "other" in texts[0]
     assert "not a JPEG, PNG, WEBP image" in texts[1]
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_why_is_shown_where_it_is_asked_for(
+    browser: webdriver.Chrome, serve: Serve, model: Path, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "green.png").write_bytes(plain("lime"))
+    with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:
+        opened(browser, telling, width)
+        (text,) = send(browser, tmp_path / "green.png", answers=1)
+        assert "like dog" not in text
+        browser.find_element(By.ID, "why").click()
+        text, _ = send(browser, tmp_path / "green.png", answers=2)
+        assert "like dog: b.pdf, page 4" in text
+        shown = browser.find_element(By.CSS_SELECTOR, "img[alt='the places that speak for the answer']")
+        assert browser.execute_script("return arguments[0].naturalWidth", shown) == 8
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1200, 800)])

@@ -76,3 +76,21 @@ def test_temperature_calibrates_and_stays_finite_where_all_is_right() -> None:
     assert fit_temperature(3 * logits, targets) == pytest.approx(3, rel=0.15)
     separable = np.eye(3, dtype=np.float32)[np.arange(15) % 3] * 10
     assert 0.05 < fit_temperature(separable, np.arange(15) % 3) < 1
+
+
+def test_the_prior_weighs_what_it_adds_to_held_out_answers() -> None:
+    import numpy as np
+
+    from stages.fit import fit_weights
+
+    draws = np.random.default_rng(0)
+    targets = draws.integers(0, 3, 500)
+    truth, noise = 3 * np.eye(3)[targets], draws.normal(size=(500, 3))
+    useful = np.stack([truth + noise, np.zeros((500, 3))], 1)  # (500, 2, 3)
+    useless = np.stack([noise, np.zeros((500, 3))], 1)
+    beside_nothing, beside_truth = (fit_weights(logits, useful, targets, 0.001)[0] for logits in (np.zeros((500, 3)), 3 * truth))
+    assert beside_nothing > 1
+    assert fit_weights(truth, useless, targets, 0.001)[0] < 0.2
+    assert fit_weights(truth, useless, targets, 1e6) == pytest.approx([0.5, 1], abs=1e-3)
+    assert fit_weights(truth, 0 * useless, targets, 0.1) == pytest.approx([0.5, 1])
+    assert beside_truth < beside_nothing
