@@ -36,7 +36,7 @@ def pull(tool: Tool, name: str, parameters: Parameters) -> None:
     tracked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if tracked.returncode:
         raise LabellingError(f"dvc add {ANNOTATIONS}: {tracked.stderr.strip()}")
-    print(f"pull: next: dvc repro, then git add {ANNOTATIONS}.dvc dvc.lock and commit")
+    print(f"pull: next: make repro, then git add {ANNOTATIONS}.dvc && git commit --all")
 
 
 def keep(content: bytes, name: str, folder: Path, now: datetime) -> Path | None:
