@@ -5,6 +5,7 @@ BentoML brings workers, probes, metrics and tracing; the routes are `service.api
 
 import ipaddress
 import os
+import sqlite3
 import sys
 
 import bentoml
@@ -14,6 +15,7 @@ from service.api import State, create_app
 from service.engine import Engine
 from service.predictor import InvalidModel
 from service.settings import Settings
+from service.store import Store
 from service.telemetry import make_folder
 
 HOST = "127.0.0.1"
@@ -31,8 +33,15 @@ def bound_host(arguments: list[str]) -> str:
 
 
 def check_before_listening(settings: Settings, host: str) -> None:
-    """Raises InvalidModel for a model that cannot be served, PermissionError for a public address without auth."""
+    """Raises InvalidModel for a model that cannot be served, PermissionError for a store that cannot be written to.
+
+    PermissionError also for a public address without auth.
+    """
     Engine(settings).warm_up()
+    try:
+        Store(settings, model="").database.close()
+    except (OSError, sqlite3.Error) as error:
+        raise PermissionError(f"QUIRE_STORE: {settings.store}: nothing can be kept there: {error}") from error
     loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     if settings.oidc_issuer:
         print(f"quire: tokens of {settings.oidc_issuer} are required", flush=True)

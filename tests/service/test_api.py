@@ -423,6 +423,8 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
         ("size", [], {}, "takes images of 8 x 8, its metadata say 16"),
         ("", [], {"max_bytes": "many"}, "QUIRE_MAX_BYTES: Input should be a valid integer"),
         ("", ["--host", "0.0.0.0"], {}, "0.0.0.0 is a public address and QUIRE_OIDC_ISSUER is not set"),
+        ("", [], {"store": "/dev/null/store"}, "QUIRE_STORE: /dev/null/store: nothing can be kept there: "),
+        ("", [], {"store": "/proc"}, "QUIRE_STORE: /proc: nothing can be kept there: unable to open database file"),
     ],
 )
 def test_what_cannot_be_served_is_one_line_and_exit_1(
