@@ -85,6 +85,13 @@ def test_a_new_pod_is_ready_before_an_old_one_goes() -> None:
     assert only("HorizontalPodAutoscaler")["spec"]["minReplicas"] > 1
 
 
+def test_a_pod_writes_to_its_own_folder_and_reads_those_of_all() -> None:
+    (container,) = only("Deployment")["spec"]["template"]["spec"]["containers"]
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"] if mount["name"] == "feedback"}
+    assert mounts.pop("/var/lib/quire")["subPathExpr"] == "$(POD_NAME)"
+    assert [(path, mount.get("readOnly")) for path, mount in mounts.items()] == [("/var/lib/quire-all", True)]
+
+
 def test_the_service_is_never_open_and_no_secret_is_committed() -> None:
     texts = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
     assert not any("PUBLIC_WITHOUT_AUTH" in text or "kind: Secret" in text for text in texts.values())
