@@ -15,15 +15,16 @@ from stages.command import BadInput
 def publish(engine: Engine, tag: str, registry: str) -> str:
     """Push the image `tag`; give REGISTRY/quire@sha256:…. Raises BadInput with what the engine said."""
     target = f"{registry}/{tag}"
+    name = target.rpartition(":")[0]
     engine.run("tag", tag, target)
     if engine.name == "docker":
         engine.run("push", "--quiet", target, seconds=600)
         pushed = engine.run("inspect", "--format", '{{join .RepoDigests "\\n"}}', target).split()
-        return next(digest for digest in pushed if digest.startswith(registry))
+        return next(digest for digest in pushed if digest.startswith(f"{name}@"))
     with tempfile.TemporaryDirectory() as folder:
         digest = Path(folder, "digest")
         engine.run("push", "--digestfile", str(digest), target, seconds=600)
-        return f"{target.rpartition(':')[0]}@{digest.read_text().strip()}"
+        return f"{name}@{digest.read_text().strip()}"
 
 
 def main() -> None:
