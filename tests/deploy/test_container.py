@@ -25,7 +25,7 @@ __all__ = ["registry"]  # the fixture
 def demo(make_project: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The demo's project with the model that it trains: the bound on the size is for a real one."""
     project = Project(make_project(), tmp_path_factory.mktemp("bentoml"))
-    for name in ("data/raw.dvc", "data/annotations.dvc", "dvc.lock"):  # of whoever runs the tests
+    for name in ("data/raw.dvc", "data/annotations.dvc", "data/challenge.dvc", "dvc.lock"):  # of whoever runs the tests
         (project.root / name).unlink(missing_ok=True)
     for command in (("stages.demo",), ("dvc", "repro")):
         done = project.module(*command)
