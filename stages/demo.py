@@ -137,7 +137,7 @@ def demo(data: Path) -> None:
     """
     pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
     cached = bool(pointers) and all(map(_is_cached, pointers))
-    if cached and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").iterdir()):
+    if cached and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
