@@ -38,7 +38,7 @@ def torch_classifier() -> Probabilities:
     stored = {each.name: onnx.numpy_helper.to_array(each).copy() for each in onnx.load(MODEL).graph.initializer}
     for name in ("weight", "bias"):
         getattr(head.linear, name).data = torch.from_numpy(stored[f"network.head.linear.{name}"])
-    if head.weights is not None:
+    if prior is not None:
         (weights,) = (value for value in stored.values() if value.shape == (2, 1))  # the exporter folds them into a constant
         head.weights.data = torch.from_numpy(weights[:, 0])
     network = Network(Encoder(backbone, prior), head).eval()
