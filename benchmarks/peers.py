@@ -39,8 +39,7 @@ def torch_classifier() -> Probabilities:
     for name in ("weight", "bias"):
         getattr(head.linear, name).data = torch.from_numpy(stored[f"network.head.linear.{name}"])
     if prior is not None:
-        (weights,) = (value for value in stored.values() if value.shape == (2, 1))  # the exporter folds them into a constant
-        head.weights.data = torch.from_numpy(weights[:, 0])
+        head.weights.copy_(torch.tensor(predictor.decision["prior_weights"]))
     network = Network(Encoder(backbone, prior), head).eval()
     temperature = predictor.decision["temperature"]
     torch.set_num_threads(1)

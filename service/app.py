@@ -33,9 +33,10 @@ def bound_host(arguments: list[str]) -> str:
 
 
 def check_before_listening(settings: Settings, host: str) -> None:
-    """Raises InvalidModel for a model that cannot be served, PermissionError for a store that cannot be written to.
+    """Refuse what would fail later.
 
-    PermissionError also for a public address without auth.
+    Raises InvalidModel for a model that cannot be served, PermissionError for a store that cannot be written to and for a
+    public address without auth.
     """
     Engine(settings).warm_up()
     try:

@@ -37,9 +37,9 @@ a frozen backbone's features are those of its pretraining. It says more than a t
 {_risk(decision)}
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
-look like anything. Temperature {decision["temperature"]:.3f}{_weights(decision)}, \
-fitted on the same predictions. Neither the test set nor \
-the challenge set nor a protocol's held-out part had a say.
+look like anything. Temperature {decision["temperature"]:.3f}{_weights(decision)}, fitted on the same predictions. These are of \
+all labelled pictures: the test set's are among them, so it judges the head and not what is set here. Neither the \
+challenge set nor a protocol's held-out part had a say.
 
 The bound holds for pictures of the same kind as these; what others meet:
 
@@ -75,8 +75,7 @@ If the last rows still rise, label more.
 {_scores(details["protocols"]["unfamiliar_scores"])}
 
 The first is served. A head alone on the frozen backbone's features is right on \
-{_figure(details["protocols"]["head_alone"])} of the pictures, \
-cross-validated.
+{_figure(details["protocols"]["head_alone"])} of the pictures, cross-validated.
 
 ## What it must beat
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor
 
-from stages.fit import fit_temperature, fit_weights
+from stages.fit import combined, fit_temperature, fit_weights
 from stages.network import FEATURES
 from stages.recipe import Recipe
 from stages.split import Group, assign
@@ -24,7 +24,7 @@ class Said:
 
     def logits(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Head and prior combined, (N, C); the weights are (2,), or (N, 2) for each image its own."""
-        return np.asarray(self.head + (weights[..., None] * self.evidence).sum(1))
+        return combined(self.head, self.evidence, weights)
 
     def unfamiliarity(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The distance to the label that is answered, (N,)."""
@@ -68,7 +68,7 @@ def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold
 
 def _joined(parts: list[Said], fold_of: NDArray[np.int64]) -> Said:
     """The folds' answers in the order of the images."""
-    order = np.argsort(np.concatenate([np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of)]))
+    order = np.argsort(np.argsort(fold_of, kind="stable"))
     return Said(*(np.concatenate([getattr(part, name) for part in parts])[order] for name in ("head", "evidence", "distances")))
 
 

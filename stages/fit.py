@@ -196,6 +196,11 @@ def fit_temperature(logits: NDArray[np.floating[Any]], targets: NDArray[np.int64
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 
 
+def combined(logits: NDArray[np.float64], evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A head's logits (N, C) and the prior's evidence (N, 2, C) as `Head` combines them; weights (2,), or (N, 2)."""
+    return np.asarray(logits + (weights[..., None] * evidence).sum(1))
+
+
 def fit_weights(
     logits: NDArray[np.float64], evidence: NDArray[np.float64], targets: NDArray[np.int64], decay: float
 ) -> NDArray[np.float64]:
@@ -206,7 +211,7 @@ def fit_weights(
     start = np.array(PRIOR_WEIGHTS)
 
     def loss(weights: NDArray[np.float64]) -> float:
-        combined = log_softmax(logits + (weights[:, None] * evidence).sum(1), axis=1)
-        return float(-combined[np.arange(len(targets)), targets].mean() + decay * np.square(weights - start).sum())
+        shares = log_softmax(combined(logits, evidence, weights), axis=1)
+        return float(-shares[np.arange(len(targets)), targets].mean() + decay * np.square(weights - start).sum())
 
     return np.asarray(minimize(loss, start, bounds=[(0, None)] * 2).x)

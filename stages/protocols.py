@@ -84,10 +84,9 @@ def leave_one_kind_out(
     predictions for all: of those for the other kinds they are set then, by models that had seen the kind.
     """
     kind_of = kinds(inputs, targets)
-    alone = Recipe(recipe.classes, None, None, recipe.decay)
     variants = {"with": (recipe, inputs, held_out)}
     if recipe.prior:
-        variants["without"] = (alone, inputs[:, :FEATURES], None)
+        variants["without"] = (recipe.alone(), inputs[:, :FEATURES], None)
     report: dict[str, Any] = {"kinds": len(np.unique(kind_of))}
     for name, (variant, given, made) in variants.items():
         outcomes = []

@@ -35,6 +35,10 @@ class Recipe:
         """
         return solve(self.classes, self.prior, inputs[train], torch.from_numpy(targets[train]), self.decay), inputs
 
+    def alone(self) -> "Recipe":
+        """The head without the prior: it reads the features, (N, 1280)."""
+        return Recipe(self.classes, None, None, self.decay)
+
     def nearest(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> Nearest:
         """The unfamiliarity score whose training pictures are `train`, (N,) bool."""
         return Nearest(inputs[train][:, :FEATURES], torch.from_numpy(targets[train]), self.classes, self.rest)

@@ -85,8 +85,8 @@ def train(
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
-    Weighs the prior, calibrates and sets the thresholds on out-of-fold predictions; only `evaluate` reads the test set's
-    answers.
+    The head sees the training set only; the prior's weights, the temperature and the thresholds are set by out-of-fold
+    predictions of all labelled images, those of the test set among them.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
@@ -157,9 +157,8 @@ def _protocols(
     """
     features, targets = inputs[:, :FEATURES], data.targets
     frozen = Recipe(recipe.classes, recipe.prior, recipe.rest, recipe.decay)
-    alone = Recipe(recipe.classes, None, None, recipe.decay)
     for_all_kinds = held_out if isinstance(recipe, FineTuning) else None
-    without = calibrated(out_of_fold(alone, features, targets, fold_of).logits, targets, fold_of)
+    without = calibrated(out_of_fold(recipe.alone(), features, targets, fold_of).logits, targets, fold_of)
     return {
         "head_alone": proportion(int((without.argmax(1) == targets).sum()), len(targets)),
         "leave_one_kind_out": leave_one_kind_out(recipe, inputs, targets, fold_of, decision, for_all_kinds),
