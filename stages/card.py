@@ -29,17 +29,19 @@ The last three columns are the cross-validation's:
 |---|---|---|---|---|---|---|
 {_class_rows(test, crossed)}
 
-Cross-validation predicts every labelled image by a model that was fitted without the documents it hangs together with;
-a frozen backbone's features are those of its pretraining. It says more than a test set of {test["images"]} images.
+Cross-validation predicts every labelled image by a model that was fitted without the documents it hangs together with and
+without the test set; a frozen backbone's features are those of its pretraining. It says more than a test set of \
+{test["images"]} images.
 
 ## When it answers, and how the thresholds came about
 
 {_risk(decision)}
+No answer is given that is itself likelier wrong than {decision["max_doubt"]:.0%}, whatever the bound on all together.
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
 look like anything. Temperature {decision["temperature"]:.3f}{_weights(decision)}, fitted on the same predictions. These are of \
-all labelled pictures: the test set's are among them, so it judges the head and not what is set here. Neither the \
-challenge set nor a protocol's held-out part had a say.
+training and validation set, by models that saw no picture of the test set: neither that nor the challenge set nor a protocol's \
+held-out part had a say.
 
 The bound holds for pictures of the same kind as these; what others meet:
 

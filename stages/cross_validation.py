@@ -1,4 +1,8 @@
-"""Out-of-fold predictions: every labelled image predicted by a head that saw nothing of its group."""
+"""Out-of-fold predictions: every labelled image predicted by a head that saw nothing of its group.
+
+The test set is a fold of its own: predicted by what all others fit, and seen by no other fold's head, so that nothing
+that is set by out-of-fold predictions hangs on it.
+"""
 
 from dataclasses import dataclass
 
@@ -12,6 +16,8 @@ from stages.fit import combined, fit_temperature, fit_weights
 from stages.network import FEATURES
 from stages.recipe import Recipe
 from stages.split import Group, assign
+
+TEST = -1  # the test set's fold
 
 
 @dataclass(frozen=True)
@@ -37,19 +43,25 @@ class HeldOut:
 
     logits: NDArray[np.float64]  # (N, C), each fold's weights fitted on the others
     unfamiliarity: NDArray[np.float64]  # (N,)
-    weights: NDArray[np.float64]  # (2,), fitted on all
+    weights: NDArray[np.float64]  # (2,), fitted on all but the test set
 
     def of(self, chosen: NDArray[np.bool_]) -> "HeldOut":
         """Those of some of the images, (N,) bool."""
         return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.weights)
 
 
-def assign_folds(groups: list[Group], label_of: dict[str, str], folds: int, seed: int) -> dict[str, int]:
-    """A fold number for each key: grouped, stratified, at most as many folds as groups."""
-    count = min(folds, len(groups))
+def assign_folds(groups: list[Group], label_of: dict[str, str], tested: set[str], folds: int, seed: int) -> dict[str, int]:
+    """A fold for each key: TEST for those of the test set, else a number; grouped, stratified, at most one a group."""
+    others = [group for group in groups if not tested.intersection(group)]
+    count = min(folds, len(others))
     assigned: dict[Group, int] = {}
-    assign(groups, label_of, dict.fromkeys(range(count), 1 / count), seed, assigned)
-    return {key: fold for group, fold in assigned.items() for key in group}
+    assign(others, label_of, dict.fromkeys(range(count), 1 / count), seed, assigned)
+    return {key: assigned.get(group, TEST) for group in groups for key in group}
+
+
+def seen_by(fold: int, fold_of: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The pictures that a fold's head, weights and temperature are fitted on, (N,) bool: neither its own nor the test set's."""
+    return np.asarray((fold_of != fold) & (fold_of != TEST))
 
 
 def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
@@ -57,13 +69,18 @@ def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold
 
     The prior's weights are fitted on predictions that are out of fold themselves (stacking, Wolpert 1992).
     """
-    said = _joined([ask(recipe, inputs, targets, fold_of != fold, fold_of == fold) for fold in np.unique(fold_of)], fold_of)
+    folds = np.unique(fold_of)
+    said = _joined([ask(recipe, inputs, targets, seen_by(fold, fold_of), fold_of == fold) for fold in folds], fold_of)
+
+    def weights_without(fold: int) -> NDArray[np.float64]:
+        seen = seen_by(fold, fold_of)
+        return fit_weights(said.head[seen], said.evidence[seen], targets[seen], recipe.decay.prior)
+
     weights = np.zeros((len(targets), 2))
-    for fold in np.unique(fold_of):
-        out = fold_of == fold
-        weights[out] = fit_weights(said.head[~out], said.evidence[~out], targets[~out], recipe.decay.prior)
+    for fold in folds:
+        weights[fold_of == fold] = weights_without(fold)
     logits = said.logits(weights)
-    return HeldOut(logits, said.unfamiliarity(logits), fit_weights(said.head, said.evidence, targets, recipe.decay.prior))
+    return HeldOut(logits, said.unfamiliarity(logits), weights_without(TEST))
 
 
 def _joined(parts: list[Said], fold_of: NDArray[np.int64]) -> Said:
@@ -85,6 +102,6 @@ def calibrated(logits: NDArray[np.float64], targets: NDArray[np.int64], fold_of:
     """Out-of-fold logits, (N, C), as probabilities, each fold's temperature fitted on the others."""
     probabilities = np.zeros_like(logits)
     for fold in np.unique(fold_of):
-        out = fold_of == fold
-        probabilities[out] = softmax(logits[out] / fit_temperature(logits[~out], targets[~out]), axis=1)
+        out, seen = fold_of == fold, seen_by(fold, fold_of)
+        probabilities[out] = softmax(logits[out] / fit_temperature(logits[seen], targets[seen]), axis=1)
     return probabilities

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
-from stages.cross_validation import HeldOut, ask, calibrated, out_of_fold
+from stages.cross_validation import TEST, HeldOut, ask, calibrated, out_of_fold
 from stages.fit import fit_temperature
 from stages.metrics import proportion
 from stages.network import FEATURES
@@ -30,20 +30,23 @@ FEWEST, DRAWS = 10, 5  # pictures that make kinds of a label; draws of documents
 class Decision(BaseModel):
     """When an answer is given: how held-out predictions become a temperature and two thresholds.
 
-    At most `max_risk` of the answers wrong, shown with `confidence`; `familiar` is the share of held-out pictures that
-    are not called unfamiliar.
+    At most `max_risk` of the answers wrong, shown with `confidence`, and none that is itself likelier wrong than
+    `max_doubt`; `familiar` is the share of held-out pictures that are not called unfamiliar.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     max_risk: Share
     confidence: Share
+    max_doubt: Share
     familiar: Share
 
     def thresholds(self, held_out: HeldOut, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> dict[str, Any]:
-        """Both thresholds and how they came about."""
+        """Both thresholds and how they came about; the test set has no say."""
+        others = fold_of != TEST
+        held_out, targets, fold_of = held_out.of(others), targets[others], fold_of[others]
         probabilities = calibrated(held_out.logits, targets, fold_of)  # (N, C)
         correct = probabilities.argmax(1) == targets
-        chosen = choose_threshold(probabilities.max(1), correct, self.max_risk, self.confidence)
+        chosen = choose_threshold(probabilities.max(1), correct, self.max_risk, self.confidence, self.max_doubt)
         scored = held_out.unfamiliarity[held_out.unfamiliarity > 0]  # what is called the rest has no score
         return {
             "min_confidence": float(np.floor(chosen.min_confidence * 1e6) / 1e6),
@@ -51,6 +54,7 @@ class Decision(BaseModel):
             "temperature": round(fit_temperature(held_out.logits, targets), 6),
             "max_risk": self.max_risk,
             "confidence": self.confidence,
+            "max_doubt": self.max_doubt,
             "familiar": self.familiar,
             "risk": round(chosen.risk, 6),
             "coverage": round(chosen.coverage, 6),

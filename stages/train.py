@@ -86,7 +86,7 @@ def train(
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
     The head sees the training set only; the prior's weights, the temperature and the thresholds are set by out-of-fold
-    predictions of all labelled images, those of the test set among them.
+    predictions of training and validation set. The test set has no say in anything.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
@@ -181,7 +181,8 @@ def _write_references(path: Path, data: Data, inputs: Tensor, chosen: NDArray[np
 
 def _folds(data: Data, folds: int, seed: int) -> NDArray[np.int64]:
     label_of = {key: data.labels[target] for key, target in zip(data.keys, data.targets, strict=True)}
-    fold_of = assign_folds(data.groups, label_of, folds, seed)
+    tested = {key for key, name in zip(data.keys, data.sets, strict=True) if name == "test"}
+    fold_of = assign_folds(data.groups, label_of, tested, folds, seed)
     return np.array([fold_of[key] for key in data.keys])
 
 

@@ -54,7 +54,7 @@ def recipe() -> "Recipe":
 def decision() -> "Decision":
     from stages.protocols import Decision
 
-    return Decision(max_risk=0.05, confidence=0.9, familiar=0.99)
+    return Decision(max_risk=0.05, confidence=0.9, max_doubt=0.2, familiar=0.99)
 
 
 def test_kinds_are_the_clusters_of_each_labels_pictures() -> None:
@@ -115,3 +115,20 @@ def test_the_learning_curve_rises_with_the_documents_and_hangs_on_the_seed_alone
     assert [row["images"] for row in curve] == [3 * row["documents"] for row in curve]
     assert curve[0]["lowest"] < curve[-1]["lowest"] == curve[-1]["accuracy"] == 1
     assert curve == few_labels(recipe(), inputs, targets, groups, keys, seed=1)
+
+
+def test_nothing_that_is_set_hangs_on_the_test_set() -> None:
+    """Its pictures and labels are turned into nonsense: what is fitted and set stays, and only its own predictions change."""
+    from stages.cross_validation import TEST, calibrated, out_of_fold
+
+    inputs, targets, _ = planted(strays=True)
+    folds = np.where(np.arange(len(targets)) % 7 == 0, TEST, FOLDS)
+    tested = folds == TEST
+    spoiled, wrong = inputs.clone(), targets.copy()
+    spoiled[tested], wrong[tested] = -100, (targets[tested] + 1) % 3
+    before, after = out_of_fold(recipe(), inputs, targets, folds), out_of_fold(recipe(), spoiled, wrong, folds)
+    assert decision().thresholds(before, targets, folds) == decision().thresholds(after, wrong, folds)
+    assert np.array_equal(before.weights, after.weights)
+    shares, spoiled_shares = calibrated(before.logits, targets, folds), calibrated(after.logits, wrong, folds)
+    assert np.array_equal(shares[~tested], spoiled_shares[~tested])
+    assert not np.array_equal(shares[tested], spoiled_shares[tested])
