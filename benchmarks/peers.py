@@ -28,26 +28,31 @@ def torch_classifier() -> Probabilities:
     import torch
 
     from stages.command import read_parameters
-    from stages.network import Backbone, Encoder, Head, Network
-    from stages.prior import prior_of
+    from stages.network import Backbone, Classifier, Encoder, Head, Network
+    from stages.prior import prior_of, rest_of
+    from stages.reach import Reach
+    from stages.unfamiliar import Nearest
 
     predictor, parameters = Predictor(MODEL), read_parameters("train")
     backbone = Backbone(parameters["backbone"], parameters["image_size"])
-    prior = prior_of(backbone.classifier, parameters["prior"]["groups"], predictor.labels)
+    groups = parameters["prior"]["groups"]
+    prior = prior_of(backbone.classifier, groups, predictor.labels)
     head = Head(len(predictor.labels), prior)
     stored = {each.name: onnx.numpy_helper.to_array(each).copy() for each in onnx.load(MODEL).graph.initializer}
     for name in ("weight", "bias"):
         getattr(head.linear, name).data = torch.from_numpy(stored[f"network.head.linear.{name}"])
     if prior is not None:
         head.weights.copy_(torch.tensor(predictor.decision["prior_weights"]))
-    network = Network(Encoder(backbone, prior), head).eval()
-    temperature = predictor.decision["temperature"]
+    rest, decision, references = rest_of(groups, predictor.labels), predictor.decision, np.load(MODEL.with_name("references.npz"))
+    targets = torch.tensor([predictor.labels.index(label) for label in references["labels"]])
+    nearest = Nearest(torch.from_numpy(references["features"]), targets, len(predictor.labels), rest)
+    reach = Reach(rest, **decision["reach"] or {"limit": 0, "scale": 1, "share": 0})
+    classifier = Classifier(Network(Encoder(backbone, prior), head), decision["temperature"], nearest, reach).eval()
     torch.set_num_threads(1)
 
     def probabilities(data: bytes) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits = network(torch.from_numpy(predictor.prepare(data)[None].copy()))  # (1, C)
-            return np.asarray(torch.softmax(logits / temperature, dim=1)[0].numpy())
+            return np.asarray(classifier(torch.from_numpy(predictor.prepare(data)[None].copy()))[0][0].numpy())
 
     return probabilities
 

@@ -39,7 +39,7 @@ without the test set; a frozen backbone's features are those of its pretraining.
 No answer is given that is itself likelier wrong than {decision["max_doubt"]:.0%}, whatever the bound on all together.
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
-look like anything. Temperature {decision["temperature"]:.3f}{_weights(decision)}, fitted on the same predictions. These are of \
+look like anything. Temperature {decision["temperature"]:.3f}{_pooling(decision)} are fitted on the same predictions. These are of \
 training and validation set, by models that saw no picture of the test set: neither that nor the challenge set nor a protocol's \
 held-out part had a say.
 
@@ -124,11 +124,17 @@ def _risk(decision: dict[str, Any]) -> str:
     return f"{found}: {asked}." if decision["met"] else f"{found}. {asked}, which **so few pictures cannot show**: label more."
 
 
-def _weights(decision: dict[str, Any]) -> str:
+def _pooling(decision: dict[str, Any]) -> str:
     if decision["prior_weights"] is None:
         return ""
     which, anything = decision["prior_weights"]
-    return f", and the prior's weights ({which:.2f} in which label it is, {anything:.2f} in whether it is any that names something)"
+    found = f", the prior's weights ({which:.2f} in which label it is, {anything:.2f} in whether it is any that names something)"
+    reach = decision["reach"]
+    return found + (
+        f" and the head's reach ({reach['limit']:.3f}, fading by {reach['scale']:.3f}, a share of {reach['share']:.2f})"
+        if reach
+        else ""
+    )
 
 
 def _outcome(part: dict[str, Any]) -> str:

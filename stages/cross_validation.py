@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stages.fit import combined, fit_temperature, fit_weights
 from stages.network import FEATURES
+from stages.reach import Reach, fit_reach
 from stages.recipe import Recipe
 from stages.split import Group, assign
 
@@ -22,15 +23,15 @@ TEST = -1  # the test set's fold
 
 @dataclass(frozen=True)
 class Said:
-    """What models said of images that they were not fitted on, before the prior is weighed."""
+    """What models said of images that they were not fitted on, before it is pooled."""
 
     head: NDArray[np.float64]  # (N, C), logits
     evidence: NDArray[np.float64]  # (N, 2, C), the prior's; 0 without one
     distances: NDArray[np.float64]  # (N, C), to each label's training pictures
 
-    def logits(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Head and prior combined, (N, C); the weights are (2,), or (N, 2) for each image its own."""
-        return combined(self.head, self.evidence, weights)
+    def of(self, chosen: NDArray[np.bool_]) -> "Said":
+        """What was said of some of the images, (N,) bool."""
+        return Said(self.head[chosen], self.evidence[chosen], self.distances[chosen])
 
     def unfamiliarity(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The distance to the label that is answered, (N,)."""
@@ -38,16 +39,28 @@ class Said:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Out-of-fold predictions, and the prior's weights that were fitted on them."""
+class Pooling:
+    """How head and prior become one answer: how far the head is believed, and what the prior weighs beside it."""
 
-    logits: NDArray[np.float64]  # (N, C), each fold's weights fitted on the others
+    reach: Reach
+    weights: NDArray[np.float64]  # (2,)
+
+    def logits(self, said: Said) -> NDArray[np.float64]:
+        """Head and prior pooled, (N, C)."""
+        return combined(self.reach.of(said.head, said.distances), said.evidence, self.weights)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Out-of-fold predictions, and the pooling that was fitted on them."""
+
+    logits: NDArray[np.float64]  # (N, C), each fold's pooling fitted on the others
     unfamiliarity: NDArray[np.float64]  # (N,)
-    weights: NDArray[np.float64]  # (2,), fitted on all but the test set
+    pooling: Pooling  # fitted on all but the test set
 
     def of(self, chosen: NDArray[np.bool_]) -> "HeldOut":
         """Those of some of the images, (N,) bool."""
-        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.weights)
+        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.pooling)
 
 
 def assign_folds(groups: list[Group], label_of: dict[str, str], tested: set[str], folds: int, seed: int) -> dict[str, int]:
@@ -60,27 +73,32 @@ def assign_folds(groups: list[Group], label_of: dict[str, str], tested: set[str]
 
 
 def seen_by(fold: int, fold_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The pictures that a fold's head, weights and temperature are fitted on, (N,) bool: neither its own nor the test set's."""
+    """The pictures that a fold's head, pooling and temperature are fitted on, (N,) bool: neither its own nor the test set's."""
     return np.asarray((fold_of != fold) & (fold_of != TEST))
 
 
 def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
     """Each image from the fold that held it out; inputs are (N, 1280 + 2·C), or 1280 without a prior.
 
-    The prior's weights are fitted on predictions that are out of fold themselves (stacking, Wolpert 1992).
+    The pooling is fitted on predictions that are out of fold themselves (stacking, Wolpert 1992).
     """
     folds = np.unique(fold_of)
     said = _joined([ask(recipe, inputs, targets, seen_by(fold, fold_of), fold_of == fold) for fold in folds], fold_of)
-
-    def weights_without(fold: int) -> NDArray[np.float64]:
-        seen = seen_by(fold, fold_of)
-        return fit_weights(said.head[seen], said.evidence[seen], targets[seen], recipe.decay.prior)
-
-    weights = np.zeros((len(targets), 2))
+    logits = np.zeros_like(said.head)
     for fold in folds:
-        weights[fold_of == fold] = weights_without(fold)
-    logits = said.logits(weights)
-    return HeldOut(logits, said.unfamiliarity(logits), weights_without(TEST))
+        out, seen = fold_of == fold, seen_by(fold, fold_of)
+        logits[out] = fit_pooling(recipe, said.of(seen), targets[seen]).logits(said.of(out))
+    others = seen_by(TEST, fold_of)
+    return HeldOut(logits, said.unfamiliarity(logits), fit_pooling(recipe, said.of(others), targets[others]))
+
+
+def fit_pooling(recipe: Recipe, said: Said, targets: NDArray[np.int64]) -> Pooling:
+    """The pooling that suits what was said of held-out images, whose labels are known."""
+    own = said.distances[np.arange(len(targets)), targets]
+    said_named = said.evidence[:, 1].sum(1) > 0
+    reach = fit_reach(own, targets != recipe.rest, said_named, recipe.familiar, recipe.rest)
+    head = reach.of(said.head, said.distances)
+    return Pooling(reach, fit_weights(head, said.evidence, targets, recipe.decay.prior))
 
 
 def _joined(parts: list[Said], fold_of: NDArray[np.int64]) -> Said:
@@ -94,7 +112,7 @@ def ask(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], train: NDArr
     head, read = recipe.fit(inputs, targets, train)
     with torch.inference_mode():
         linear, evidence = head.experts(read[out])
-        distances = recipe.nearest(read, targets, train).distances(read[out][:, :FEATURES])
+        distances = recipe.nearest(read, targets, train)(read[out][:, :FEATURES])
     return Said(*(part.double().numpy() for part in (linear, evidence, distances)))
 
 

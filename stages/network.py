@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.prior import Prior
+from stages.reach import Reach
 from stages.unfamiliar import Nearest
 
 FEATURES = 1280  # channels of the last feature map of EfficientNet-Lite0 to 2
@@ -103,7 +104,10 @@ class Head(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, 1280 + 2·C) → (N, C) float32 logits."""
-        logits, evidence = self.experts(inputs)
+        return self.pooled(*self.experts(inputs))
+
+    def pooled(self, logits: Tensor, evidence: Tensor) -> Tensor:
+        """The linear layer's logits, (N, C), and the prior's evidence, (N, 2, C), → (N, C)."""
         return logits + (self.weights[:, None] * evidence).sum(1)
 
     def penalty(self, weight_decay: float, open_decay: float) -> Tensor:
@@ -129,25 +133,29 @@ class Network(nn.Module):
 class Classifier(nn.Module):
     """What is served: (N, S, S, 3) uint8 → probabilities, unfamiliarity, features and the last feature map."""
 
-    def __init__(self, network: Network, temperature: float, nearest: Nearest) -> None:
+    def __init__(self, network: Network, temperature: float, nearest: Nearest, reach: Reach) -> None:
         super().__init__()
-        self.network, self.temperature, self.nearest = network, temperature, nearest
+        self.network, self.temperature, self.nearest, self.reach = network, temperature, nearest, reach
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(N, S, S, 3) uint8 → (N, C) calibrated, (N,), (N, 1280) and (N, 1280, H, W), float32 each."""
         encoder, head = self.network.encoder, self.network.head
         feature_map = encoder.backbone(images)
         inputs = encoder.read(feature_map)
-        probabilities = torch.softmax(head(inputs) / self.temperature, dim=1)
         features = inputs[:, :FEATURES]
-        return probabilities, self.nearest(features, probabilities.argmax(1)), features, feature_map
+        distances = self.nearest(features)
+        logits, evidence = head.experts(inputs)
+        probabilities = torch.softmax(head.pooled(self.reach(logits, distances), evidence) / self.temperature, dim=1)
+        unfamiliarity = distances.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
+        return probabilities, unfamiliarity, features, feature_map
 
 
 class Places(nn.Module):
     """What each place of a picture would be called alone: a class activation map (Zhou et al. 2016).
 
     The head is linear in the mean of the feature map, so its logits are the mean over places; the prior is asked at each
-    place as it is asked at all of them together. A file of its own, for the usual answer needs none of it.
+    place as it is asked at all of them together, and the head as within its reach. A file of its own, for the usual
+    answer needs none of it.
     """
 
     def __init__(self, classifier: Classifier) -> None:

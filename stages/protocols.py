@@ -1,6 +1,6 @@
 """What the labels alone can tell of pictures nobody labelled, by fitting heads without some of them.
 
-Nothing of what is held out touches the head, the prior's weights, the temperature or the thresholds.
+Nothing of what is held out touches the head, the pooling, the temperature or the thresholds.
 """
 
 from random import Random
@@ -14,7 +14,7 @@ from scipy.special import softmax
 from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
-from stages.cross_validation import TEST, HeldOut, ask, calibrated, out_of_fold
+from stages.cross_validation import TEST, HeldOut, Pooling, ask, calibrated, out_of_fold
 from stages.fit import fit_temperature
 from stages.metrics import proportion
 from stages.network import FEATURES
@@ -98,7 +98,7 @@ def leave_one_kind_out(
             out = kind_of == kind
             judged = made.of(~out) if made else out_of_fold(variant, given[~out], targets[~out], fold_of[~out])
             settings = decision.thresholds(judged, targets[~out], fold_of[~out])
-            outcomes.append(_outcomes(out, variant, given, targets, judged.weights, settings))
+            outcomes.append(_outcomes(out, variant, given, targets, judged.pooling, settings))
         right, wrong, unsure = np.concatenate(outcomes).sum(0)
         counts = {"right": right, "decided_wrong": wrong, "unsure": unsure}
         report[name] = {part: proportion(int(count), len(targets)) for part, count in counts.items()}
@@ -110,12 +110,12 @@ def _outcomes(
     recipe: Recipe,
     inputs: Tensor,
     targets: NDArray[np.int64],
-    weights: NDArray[np.float64],
+    pooling: Pooling,
     settings: dict[str, Any],
 ) -> NDArray[np.bool_]:
     """Right, decided wrong, unsure, (M, 3) bool, for the pictures `out`, by a model that is fitted on the others."""
     said = ask(recipe, inputs, targets, ~out, out)
-    logits = said.logits(weights)
+    logits = pooling.logits(said)
     probabilities = softmax(logits / settings["temperature"], axis=1)
     right = probabilities.argmax(1) == targets[out]
     unsure = probabilities.max(1) < settings["min_confidence"]

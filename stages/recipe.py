@@ -27,6 +27,7 @@ class Recipe:
     prior: Prior | None
     rest: int | None  # the label that is what nothing names
     decay: Decay
+    familiar: float  # the share of held-out pictures within the head's reach
 
     def fit(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Head, Tensor]:
         """A head fitted on `train`, (N,) bool, and what it reads of all N images.
@@ -37,7 +38,7 @@ class Recipe:
 
     def alone(self) -> "Recipe":
         """The head without the prior: it reads the features, (N, 1280)."""
-        return Recipe(self.classes, None, None, self.decay)
+        return Recipe(self.classes, None, None, self.decay, self.familiar)
 
     def nearest(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> Nearest:
         """The unfamiliarity score whose training pictures are `train`, (N,) bool."""

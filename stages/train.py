@@ -85,8 +85,8 @@ def train(
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
 
-    The head sees the training set only; the prior's weights, the temperature and the thresholds are set by out-of-fold
-    predictions of training and validation set. The test set has no say in anything.
+    The head sees the training set only; the pooling with the prior, the temperature and the thresholds are set by
+    out-of-fold predictions of training and validation set. The test set has no say in anything.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
@@ -105,23 +105,24 @@ def train(
         inputs = network.encoder.to(device).encode(data.images)  # (N, 1280 + 2·C) float32, or 1280 without a prior
         network.cpu()
         decay = Decay(weight_decay, prior.open_decay, prior.decay)
-        recipe = Recipe(len(data.labels), experts, rest_of(prior.groups, data.labels), decay)
+        recipe = Recipe(len(data.labels), experts, rest_of(prior.groups, data.labels), decay, decision.familiar)
         if fine_tune:
             longer = Schedule(fine_tune_epochs, None, fine_tune_batch_size, accelerator)
             more = (network.encoder, data.images, fine_tune_learning_rate, longer, device, threads, seed)
-            recipe = FineTuning(recipe.classes, recipe.prior, recipe.rest, decay, *more)
+            recipe = FineTuning(recipe.classes, recipe.prior, recipe.rest, decay, decision.familiar, *more)
 
         fold_of = _folds(data, folds, seed)
         with limited_to(1):
             held_out = out_of_fold(recipe, inputs, data.targets, fold_of)
             tried = _protocols(recipe, inputs, data, fold_of, held_out, decision, seed)
-        weights = held_out.weights.round(6).tolist() if experts else None
-        thresholds = decision.thresholds(held_out, data.targets, fold_of) | {"prior_weights": weights}
+        pooling = held_out.pooling
+        thresholds = decision.thresholds(held_out, data.targets, fold_of)
+        thresholds |= {"prior_weights": pooling.weights.round(6).tolist() if experts else None, "reach": pooling.reach.described()}
         curves = fit_head(network.head, *_train_and_validation(data, inputs), decay, Schedule(epochs, patience), logger)
         if isinstance(recipe, FineTuning):
             curves += recipe.tune(network, *_train_and_validation(data, torch.from_numpy(data.images)), logger)
             inputs = network.encoder.encode(data.images)
-        network.head.weights.copy_(torch.from_numpy(held_out.weights))
+        network.head.weights.copy_(torch.from_numpy(pooling.weights))
 
         in_training = data.sets == "train"
         nearest = recipe.nearest(inputs, data.targets, in_training)
@@ -131,7 +132,8 @@ def train(
             "decision": thresholds,
             "lineage": lineage,
         }
-        export(Classifier(network, thresholds["temperature"], nearest), image_size, metadata, model / "model.onnx")
+        classifier = Classifier(network, thresholds["temperature"], nearest, pooling.reach)
+        export(classifier, image_size, metadata, model / "model.onnx")
         write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
         probabilities = calibrated(held_out.logits, data.targets, fold_of)
         _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities, held_out)
@@ -156,7 +158,7 @@ def _protocols(
     The learning curve is a frozen backbone's, fine-tuned or not: 30 fits that tell how far the labels reach.
     """
     features, targets = inputs[:, :FEATURES], data.targets
-    frozen = Recipe(recipe.classes, recipe.prior, recipe.rest, recipe.decay)
+    frozen = Recipe(recipe.classes, recipe.prior, recipe.rest, recipe.decay, recipe.familiar)
     for_all_kinds = held_out if isinstance(recipe, FineTuning) else None
     without = calibrated(out_of_fold(recipe.alone(), features, targets, fold_of).logits, targets, fold_of)
     return {

@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 
 
 class Nearest(nn.Module):
-    """One minus the mean cosine to the nearest training pictures of the predicted label (Sun et al. 2022).
+    """One minus the mean cosine to the nearest training pictures of each label (Sun et al. 2022).
 
-    It is 0 where the label is the rest: what nothing names may look like anything.
+    That of the predicted label is the unfamiliarity. It is 0 for the rest: what nothing names may look like anything.
     """
 
     def __init__(self, features: Tensor, targets: Tensor, classes: int, rest: int | None) -> None:
@@ -29,11 +29,7 @@ class Nearest(nn.Module):
             nn.Parameter(_spread(unit[targets == label]), requires_grad=False) for label in range(classes)
         )  # (M, 1280) each
 
-    def forward(self, features: Tensor, predicted: Tensor) -> Tensor:
-        """Features (N, 1280) and predicted labels (N,) int64 → (N,) float32."""
-        return self.distances(features).gather(1, predicted[:, None])[:, 0]
-
-    def distances(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """(N, 1280) → the distance to each label's training pictures, (N, C) float32."""
         unit = normalize(features, dim=1)
         columns = [self._distance(unit, reference, label) for label, reference in enumerate(self.references)]
@@ -95,7 +91,7 @@ def _nearest(train: Floats, targets: NDArray[np.int64], _: Floats, asked: Floats
     labels = np.unique(targets)
     score = Nearest(torch.from_numpy(train), torch.from_numpy(np.searchsorted(labels, targets)), len(labels), None)
     with torch.inference_mode():
-        return score.distances(torch.from_numpy(asked)).min(1).values.numpy()
+        return np.asarray(score(torch.from_numpy(asked)).min(1).values.numpy())
 
 
 def _relative_mahalanobis(train: Floats, targets: NDArray[np.int64], _: Floats, asked: Floats, __: Floats) -> Floats:

@@ -319,6 +319,7 @@ def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
     from stages.export import export
     from stages.network import Backbone, Classifier, Encoder, Head, Network
     from stages.prior import prior_of
+    from stages.reach import Reach
     from stages.unfamiliar import Nearest
 
     backbone, draws = Backbone("efficientnet-lite0", 224), torch.Generator().manual_seed(0)
@@ -326,7 +327,7 @@ def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
     network = Network(Encoder(backbone, prior), Head(3, prior))
     torch.nn.init.normal_(network.head.linear.weight, generator=draws)
     nearest = Nearest(torch.rand(30, 1280, generator=draws), torch.arange(30) % 3, 3, 2)
-    classifier = Classifier(network, 0.7, nearest).eval()
+    classifier = Classifier(network, 0.7, nearest, Reach(2, 0.3, 0.2, 0.9)).eval()
     metadata = {
         "labels": ["a", "b", "c"],
         "input": {"size": 224, "resize": "crop"},

@@ -48,7 +48,7 @@ def recipe() -> "Recipe":
     from stages.fit import Decay
     from stages.recipe import Recipe
 
-    return Recipe(3, None, None, Decay(0.01, 0.01, 0.1))
+    return Recipe(3, None, None, Decay(0.01, 0.01, 0.1), 0.99)
 
 
 def decision() -> "Decision":
@@ -128,7 +128,7 @@ def test_nothing_that_is_set_hangs_on_the_test_set() -> None:
     spoiled[tested], wrong[tested] = -100, (targets[tested] + 1) % 3
     before, after = out_of_fold(recipe(), inputs, targets, folds), out_of_fold(recipe(), spoiled, wrong, folds)
     assert decision().thresholds(before, targets, folds) == decision().thresholds(after, wrong, folds)
-    assert np.array_equal(before.weights, after.weights)
+    assert np.array_equal(before.pooling.weights, after.pooling.weights)
     shares, spoiled_shares = calibrated(before.logits, targets, folds), calibrated(after.logits, wrong, folds)
     assert np.array_equal(shares[~tested], spoiled_shares[~tested])
     assert not np.array_equal(shares[tested], spoiled_shares[tested])

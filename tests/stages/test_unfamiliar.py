@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.pipeline
 
 
-def test_what_lies_near_the_predicted_labels_pictures_is_familiar_and_the_rest_is_never_unfamiliar() -> None:
+def test_what_lies_near_a_labels_pictures_is_familiar_and_the_rest_is_never_unfamiliar() -> None:
     import torch
 
     from stages.unfamiliar import Nearest
@@ -15,7 +15,7 @@ def test_what_lies_near_the_predicted_labels_pictures_is_familiar_and_the_rest_i
     centres = torch.rand(3, 1280, generator=draws)
     targets = torch.arange(60) % 3
     nearest = Nearest(centres[targets] + 0.05 * torch.rand(60, 1280, generator=draws), targets, 3, rest=2)
-    own, other, rest = nearest(centres[[0, 0, 0]], torch.tensor([0, 1, 2])).tolist()
+    own, other, rest = nearest(centres[:1])[0].tolist()
     assert own < 0.01 < other
     assert rest == 0
 
