@@ -71,13 +71,17 @@ class Explainer:
         (places,) = self.session.run(["places"], {"feature_map": self.predictor.feature_map(square[None])})
         return overlay(square, np.asarray(places)[0, self.predictor.labels.index(label)])
 
-    def nearest(self, square: NDArray[np.uint8]) -> list[Neighbour]:
-        """The training pictures most like (S, S, 3) uint8, the nearest first; none without their file."""
+    def nearest(self, square: NDArray[np.uint8], asked_key: str = "") -> list[Neighbour]:
+        """The training pictures most like (S, S, 3) uint8, the nearest first; none without their file.
+
+        Where the picture asked about is one of them, its key keeps it from being its own neighbour.
+        """
         if not self.references:
             return []
         asked = self.predictor.features(square[None])[0]  # (1280,)
         similarity = self.unit @ asked / np.linalg.norm(asked)  # (M,)
-        return [self._neighbour(number, float(similarity[number])) for number in np.argsort(-similarity, kind="stable")[:NEAREST]]
+        others = [number for number in np.argsort(-similarity, kind="stable") if self.references["keys"][number] != asked_key]
+        return [self._neighbour(number, float(similarity[number])) for number in others[:NEAREST]]
 
     def _neighbour(self, number: int, similarity: float) -> Neighbour:
         key, label, document, page = (self.references[name][number] for name in ("keys", "labels", "documents", "pages"))

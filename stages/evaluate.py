@@ -208,6 +208,7 @@ def _headline(figures: dict[str, Any]) -> dict[str, float]:
         "accuracy_low": accuracy["low"],
         "accuracy_high": accuracy["high"],
         "macro_f1": figures["macro_f1"],
+        "lowest_recall": figures["lowest_recall"],
         "calibration_error": figures["calibration_error"]["value"],
         "brier_score": figures["brier_score"]["value"],
         "answered": figures["answered"]["value"],

@@ -28,7 +28,7 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
         answer = predictor.classify(file.read_bytes())
     except (InvalidModel, UndecodableImage) as error:
         raise BadInput(f"{file}: {error}") from error
-    neighbours = explainer.nearest(square)
+    neighbours = explainer.nearest(square, file.stem)
     shown = [(_caption(each), decode(find(each.key, images).read_bytes())) for each in neighbours]
     path = folder / f"{file.stem}.png"
     places = explainer.places(square, answer.prediction)

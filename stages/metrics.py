@@ -38,7 +38,10 @@ class Predictions:
 
 
 def describe(predictions: Predictions, labels: list[str], min_confidence: float, seed: int) -> dict[str, Any]:
-    """All figures of a set of predictions: accuracy, classes, confusion, calibration, the answers given."""
+    """All figures of a set of predictions: accuracy, classes, confusion, calibration, the answers given.
+
+    `lowest_recall` is that of the worst class which has images.
+    """
     counts = confusion(predictions, len(labels))
     answered = predictions.confidence >= min_confidence
     classes = {label: class_figures(counts, index, seed) for index, label in enumerate(labels)}
@@ -46,6 +49,7 @@ def describe(predictions: Predictions, labels: list[str], min_confidence: float,
         "images": len(predictions.targets),
         "accuracy": proportion(int(predictions.correct.sum()), len(predictions.targets)),
         "macro_f1": round(float(np.mean([figures["f1"]["value"] for figures in classes.values()])), 6),
+        "lowest_recall": min(classes[labels[target]]["recall"]["value"] for target in set(predictions.targets.tolist())),
         "calibration_error": bootstrap(predictions, expected_calibration_error, seed),
         "brier_score": bootstrap(predictions, brier_score, seed),
         "answered": proportion(int(answered.sum()), len(answered)),

@@ -42,6 +42,11 @@ def test_the_nearest_training_picture_is_named_with_document_and_page(model: Pat
     assert nearest[0].similarity > 0.99
 
 
+def test_a_training_picture_is_not_its_own_neighbour(model: Path) -> None:
+    explainer = Explainer(Predictor(model / "model.onnx"), model / "places.onnx", model / "references.npz")
+    assert [each.key for each in explainer.nearest(np.full((8, 8, 3), 9, np.uint8), "green")] == ["red"]
+
+
 def test_without_their_file_no_training_picture_is_named(model: Path) -> None:
     explainer = Explainer(Predictor(model / "model.onnx"), model / "places.onnx", None)
     assert explainer.nearest(np.zeros((8, 8, 3), np.uint8)) == []

@@ -52,6 +52,11 @@ def test_description_counts_answers_given() -> None:
     assert figures["confusion"]["dog"]["cat"]["count"] == 1
     assert figures["classes"]["cat"]["recall"]["value"] == 1
     assert figures["classes"]["cat"]["precision"]["value"] == 0.75
+    assert figures["lowest_recall"] == 0  # the one dog was called a cat
+
+
+def test_the_worst_class_is_the_worst_of_those_that_have_images() -> None:
+    assert describe(predictions([0.9, 0.8], [True, True]), ["cat", "dog"], 0.8, seed=0)["lowest_recall"] == 1
 
 
 def test_confusion_has_a_row_for_each_label() -> None:
