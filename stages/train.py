@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from pytorch_lightning import seed_everything
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
@@ -21,7 +22,7 @@ from service.decode import resize as to_square
 from stages.command import BadInput, Positive, Seed, run
 from stages.cross_validation import HeldOut, assign_folds, calibrated, out_of_fold
 from stages.export import export
-from stages.fit import Decay, Examples, Schedule, fit_head
+from stages.fit import Curves, Decay, Examples, Schedule, fit_head
 from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
 from stages.machine import write_machine
 from stages.metrics import proportion
@@ -59,6 +60,17 @@ class Data:
     sets: NDArray[np.str_]  # (N,)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What held-out predictions say, and what they settle."""
+
+    fold_of: NDArray[np.int64]  # (N,)
+    held_out: HeldOut
+    probabilities: NDArray[np.float64]  # (N, C), calibrated
+    decision: dict[str, Any]  # thresholds, temperature and pooling: what the model file carries
+    protocols: dict[str, Any]
+
+
 def train(
     images: Path,
     items: Path,
@@ -92,62 +104,76 @@ def train(
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
     device = _device(accelerator)
     lineage = _lineage(items, labels, split, parameters)
-    classes = sorted({row.label for row in read_table(labels, Label)})
-    if prior.groups:
-        members(prior.groups, classes)  # what is wrong with them is said before anything is made
+    if prior.groups:  # what is wrong with them is said before anything is made
+        members(prior.groups, sorted({row.label for row in read_table(labels, Label)}))
     with recorded_run(parameters, lineage) as logger:
         seed_everything(seed, workers=True, verbose=False)  # after MLflow has drawn the run's name
         torch.set_num_threads(threads)
         data = _load(images, items, labels, split, image_size, resize)
-        pretrained = Backbone(backbone, image_size)
-        experts = prior_of(pretrained.classifier, prior.groups, data.labels)
-        network = Network(Encoder(pretrained, experts), Head(len(data.labels), experts))
-        inputs = network.encoder.to(device).encode(data.images)  # (N, 1280 + 2·C) float32, or 1280 without a prior
-        network.cpu()
-        decay = Decay(weight_decay, prior.open_decay, prior.decay)
-        recipe = Recipe(len(data.labels), experts, rest_of(prior.groups, data.labels), decay, decision.familiar)
+        network, inputs = _encoded(data, backbone, image_size, prior.groups, device)
+        decay, rest = Decay(weight_decay, prior.open_decay, prior.decay), rest_of(prior.groups, data.labels)
+        recipe = Recipe(len(data.labels), network.encoder.prior, rest, decay, decision.familiar)
         if fine_tune:
             longer = Schedule(fine_tune_epochs, None, fine_tune_batch_size, accelerator)
             more = (network.encoder, data.images, fine_tune_learning_rate, longer, device, threads, seed)
-            recipe = FineTuning(recipe.classes, recipe.prior, recipe.rest, decay, decision.familiar, *more)
-
-        fold_of = _folds(data, folds, seed)
-        with limited_to(1):
-            held_out = out_of_fold(recipe, inputs, data.targets, fold_of)
-            tried = _protocols(recipe, inputs, data, fold_of, held_out, decision, seed)
-        pooling = held_out.pooling
-        thresholds = decision.thresholds(held_out, data.targets, fold_of)
-        thresholds |= {"prior_weights": pooling.weights.round(6).tolist() if experts else None, "reach": pooling.reach.described()}
-        curves = fit_head(network.head, *_train_and_validation(data, inputs), decay, Schedule(epochs, patience), logger)
-        if isinstance(recipe, FineTuning):
-            curves += recipe.tune(network, *_train_and_validation(data, torch.from_numpy(data.images)), logger)
-            inputs = network.encoder.encode(data.images)
-        network.head.weights.copy_(torch.from_numpy(pooling.weights))
-
-        in_training = data.sets == "train"
-        nearest = recipe.nearest(inputs, data.targets, in_training)
+            recipe = FineTuning(recipe.classes, recipe.prior, rest, decay, decision.familiar, *more)
+        judged = _judge(recipe, inputs, data, folds, decision, seed)
+        curves, inputs = _fit(recipe, network, data, inputs, Schedule(epochs, patience), logger)
+        network.head.weights.copy_(torch.from_numpy(judged.held_out.pooling.weights))
         metadata = {
             "labels": data.labels,
             "input": {"size": image_size, "resize": resize},
-            "decision": thresholds,
+            "decision": judged.decision,
             "lineage": lineage,
         }
-        classifier = Classifier(network, thresholds["temperature"], nearest, pooling.reach)
+        nearest, temperature = recipe.nearest(inputs, data.targets, data.sets == "train"), judged.decision["temperature"]
+        classifier = Classifier(network, temperature, nearest, judged.held_out.pooling.reach)
         export(classifier, image_size, metadata, model / "model.onnx")
-        write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
-        probabilities = calibrated(held_out.logits, data.targets, fold_of)
-        _write_out_of_fold(model / "out_of_fold.csv", data, fold_of, probabilities, held_out)
-        write_json(model / "protocols.json", tried)
-        _write_references(model / "references.npz", data, inputs, in_training)
+        _write(model, data, inputs, judged, curves)
         write_machine(model / "machine.json", threads)
-        accuracy = float((probabilities.argmax(1) == data.targets).mean())
-        temperature = thresholds["temperature"]
+        accuracy = float((judged.probabilities.argmax(1) == data.targets).mean())
         finish_run(logger, {"temperature": temperature, "cross_validated_accuracy": accuracy}, hash_file(model / "model.onnx"))
         print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
 
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+def _encoded(data: Data, backbone: str, image_size: int, groups: Groups, device: torch.device) -> tuple[Network, Tensor]:
+    """A network with a blank head, on the processor, and what its head is to read: (N, 1280 + 2·C), or 1280 without a prior."""
+    pretrained = Backbone(backbone, image_size)
+    prior = prior_of(pretrained.classifier, groups, data.labels)
+    network = Network(Encoder(pretrained, prior), Head(len(data.labels), prior))
+    inputs = network.encoder.to(device).encode(data.images)
+    return network.cpu(), inputs
+
+
+def _judge(recipe: Recipe, inputs: Tensor, data: Data, folds: int, decision: Decision, seed: int) -> Judged:
+    fold_of = _folds(data, folds, seed)
+    with limited_to(1):
+        held_out = out_of_fold(recipe, inputs, data.targets, fold_of)
+        protocols = _protocols(recipe, inputs, data, fold_of, held_out, decision, seed)
+    weights, reach = held_out.pooling.weights, held_out.pooling.reach
+    settled = decision.thresholds(held_out, data.targets, fold_of)
+    settled |= {"prior_weights": weights.round(6).tolist() if recipe.prior else None, "reach": reach.described()}
+    return Judged(fold_of, held_out, calibrated(held_out.logits, data.targets, fold_of), settled, protocols)
+
+
+def _fit(recipe: Recipe, network: Network, data: Data, inputs: Tensor, schedule: Schedule, logger: Logger) -> tuple[Curves, Tensor]:
+    """Fit the network that is served, in place; the curves, and what its head reads of all images."""
+    curves = fit_head(network.head, *_train_and_validation(data, inputs), recipe.decay, schedule, logger)
+    if isinstance(recipe, FineTuning):
+        curves += recipe.tune(network, *_train_and_validation(data, torch.from_numpy(data.images)), logger)
+        inputs = network.encoder.encode(data.images)
+    return curves, inputs
+
+
+def _write(model: Path, data: Data, inputs: Tensor, judged: Judged, curves: Curves) -> None:
+    write_csv(model / "curves.csv", ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
+    _write_out_of_fold(model / "out_of_fold.csv", data, judged)
+    write_json(model / "protocols.json", judged.protocols)
+    _write_references(model / "references.npz", data, inputs, data.sets == "train")
 
 
 def _protocols(
@@ -236,11 +262,10 @@ def _train_and_validation(data: Data, inputs: Tensor) -> tuple[Examples, Example
     return TensorDataset(inputs[train], targets[train]), TensorDataset(inputs[validation], targets[validation])
 
 
-def _write_out_of_fold(
-    path: Path, data: Data, fold_of: NDArray[np.int64], probabilities: NDArray[np.float64], held_out: HeldOut
-) -> None:
+def _write_out_of_fold(path: Path, data: Data, judged: Judged) -> None:
     labels = (data.labels[target] for target in data.targets)
-    rows = zip(data.keys, fold_of, labels, probabilities.round(6).tolist(), held_out.unfamiliarity.round(6), strict=True)
+    shares, scores = judged.probabilities.round(6).tolist(), judged.held_out.unfamiliarity.round(6)
+    rows = zip(data.keys, judged.fold_of, labels, shares, scores, strict=True)
     header = ["key", "fold", "label", *data.labels, "unfamiliarity"]
     write_csv(path, header, ([key, fold, label, *row, score] for key, fold, label, row, score in rows))
 
