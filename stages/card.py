@@ -39,9 +39,9 @@ without the test set; a frozen backbone's features are those of its pretraining.
 No answer is given that is itself likelier wrong than {decision["max_doubt"]:.0%}, whatever the bound on all together.
 {decision["familiar"]:.0%} of the out-of-fold pictures given a label that names something lie within the unfamiliarity of \
 {decision["max_unfamiliarity"]:.3f}; a picture beyond it is `unfamiliar`. What is called the rest has no such bound, for it may \
-look like anything. Temperature {decision["temperature"]:.3f}{_pooling(decision)} are fitted on the same predictions. These are of \
-training and validation set, by models that saw no picture of the test set: neither that nor the challenge set nor a protocol's \
-held-out part had a say.
+look like anything. Fitted on the same predictions: temperature {decision["temperature"]:.3f}{_pooling(decision)}. \
+These are of training and validation set, by models that saw no picture of the test set: neither that nor the challenge set \
+nor a protocol's held-out part had a say.
 
 The bound holds for pictures of the same kind as these; what others meet:
 
@@ -130,11 +130,9 @@ def _pooling(decision: dict[str, Any]) -> str:
     which, anything = decision["prior_weights"]
     found = f", the prior's weights ({which:.2f} in which label it is, {anything:.2f} in whether it is any that names something)"
     reach = decision["reach"]
-    return found + (
-        f" and the head's reach ({reach['limit']:.3f}, fading by {reach['scale']:.3f}, a share of {reach['share']:.2f})"
-        if reach
-        else ""
-    )
+    if reach is None:
+        return found
+    return found + f" and the head's reach (whole up to {reach['limit']:.3f}; beyond, {reach['share']:.0%} of it fades)"
 
 
 def _outcome(part: dict[str, Any]) -> str:
