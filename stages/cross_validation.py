@@ -17,6 +17,7 @@ from stages.network import FEATURES
 from stages.reach import Reach, fit_reach
 from stages.recipe import Recipe
 from stages.split import Group, assign
+from stages.unfamiliar import FARTHEST
 
 TEST = -1  # the test set's fold
 
@@ -95,8 +96,9 @@ def out_of_fold(recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], fold
 def fit_pooling(recipe: Recipe, said: Said, targets: NDArray[np.int64]) -> Pooling:
     """The pooling that suits what was said of held-out images, whose labels are known."""
     own = said.distances[np.arange(len(targets)), targets]
+    known = own < FARTHEST  # not the only pictures of their label
     said_named = said.evidence[:, 1].sum(1) > 0
-    reach = fit_reach(own, targets != recipe.rest, said_named, recipe.familiar, recipe.rest)
+    reach = fit_reach(own[known], targets[known] != recipe.rest, said_named[known], recipe.familiar, recipe.rest)
     head = reach.of(said.head, said.distances)
     return Pooling(reach, fit_weights(head, said.evidence, targets, recipe.decay.prior))
 

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 NEIGHBOURS = 5
 MOST = 500  # training pictures of a label that are compared with: what the model file carries
+FARTHEST = 2.0  # one minus the least cosine: to a label without training pictures, as a fold may have
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ class Nearest(nn.Module):
     def _distance(self, unit: Tensor, reference: Tensor, label: int) -> Tensor:
         if label == self.rest:
             return unit[:, 0] * 0
+        if not len(reference):
+            return torch.full_like(unit[:, 0], FARTHEST)
         nearest = (unit @ reference.T).topk(min(NEIGHBOURS, len(reference)), dim=1).values
         return 1 - nearest.mean(1)
 

@@ -132,3 +132,16 @@ def test_nothing_that_is_set_hangs_on_the_test_set() -> None:
     shares, spoiled_shares = calibrated(before.logits, targets, folds), calibrated(after.logits, wrong, folds)
     assert np.array_equal(shares[~tested], spoiled_shares[~tested])
     assert not np.array_equal(shares[tested], spoiled_shares[tested])
+
+
+def test_a_label_that_one_fold_alone_holds_spoils_no_other_answer() -> None:
+    from stages.cross_validation import out_of_fold
+    from stages.fit import Decay
+    from stages.recipe import Recipe
+
+    inputs, targets, _ = planted()
+    folds = np.where(targets == 1, 0, np.where(FOLDS == 0, 1, FOLDS))  # fold 0 holds all of label 1, and nothing else
+    held_out = out_of_fold(Recipe(3, None, 2, Decay(0.01, 0.01, 0.1), 0.99), inputs, targets, folds)
+    assert np.isfinite(held_out.logits).all()
+    assert (held_out.logits.argmax(1) == targets)[targets != 1].all()
+    assert np.isfinite(list(decision().thresholds(held_out, targets, folds).values())).all()

@@ -20,6 +20,16 @@ def test_what_lies_near_a_labels_pictures_is_familiar_and_the_rest_is_never_unfa
     assert rest == 0
 
 
+def test_a_label_without_training_pictures_is_far_from_everything() -> None:
+    import torch
+
+    from stages.unfamiliar import FARTHEST, Nearest
+
+    distances = Nearest(torch.rand(4, 1280), torch.tensor([0, 0, 2, 2]), 3, rest=2)(torch.rand(5, 1280))
+    assert distances[:, 1].tolist() == [FARTHEST] * 5
+    assert (distances[:, 0] < 1).all()
+
+
 def test_each_score_tells_a_label_that_was_left_out() -> None:
     from stages.unfamiliar import SCORES, compare
 
