@@ -1,7 +1,7 @@
 """Has what comes in changed? New images against an earlier data version, or the service's answers against the training data.
 
-python -m stages.drift --since REVISION                        images that came in since a commit
-python -m stages.drift --log feedback/answers.db [--days 30]   what the service was asked
+python -m stages.drift --since REVISION                          images that came in since a commit
+python -m stages.drift --log feedback/answers.db … [--days 30]   what the service was asked, one log a pod
 
 Writes reports/drift.csv and reports/drift.png. Ends with 0 where nothing drifted, with 1 where something did, with 2 where
 that cannot be said.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -74,17 +74,21 @@ def _look(version: Version, row: dict[str, str], predictor: Predictor, fold: dic
     return Seen(row["document"], int(row["width"]), int(row["height"]), shares, predictor.features(square)[0].tolist())
 
 
-def against_training(root: Path, log: Path, days: float | None) -> tuple[Sample, Sample]:
+def against_training(root: Path, logs: list[Path], days: float | None) -> tuple[Sample, Sample]:
     """The labelled images as the cross-validation saw them, and the service's answers, by unfamiliarity.
 
-    Raises BadInput for a log without answers.
+    Raises BadInput for logs without answers.
     """
     predictor, here = _predictor(root), Version(root, None, {})
     item_of = {row["key"]: row for row in _kept(here)}
     trained = [_trained(row, item_of[row["key"]], predictor.labels) for row in _rows(here, "model/out_of_fold.csv")]
-    asked = _asked(log, days, predictor.labels)
+    rows = [row for log in logs for row in _answers(log, days)]
+    asked = _comparable(rows, predictor.labels)
+    name = str(logs[0]) if len(logs) == 1 else f"{len(logs)} logs"
+    if not asked:
+        raise BadInput(f"{name}: none of {len(rows)} answers{f' of the last {days:g} days' if days else ''} can be compared")
     training = _sample("training data", _some(trained), predictor, "unfamiliarity")
-    return training, _sample(str(log), _some(asked), predictor, "unfamiliarity")
+    return training, _sample(name, _some(asked), predictor, "unfamiliarity")
 
 
 def _trained(fold: dict[str, str], item: dict[str, str], labels: list[str]) -> Seen:
@@ -92,17 +96,19 @@ def _trained(fold: dict[str, str], item: dict[str, str], labels: list[str]) -> S
     return Seen(item["document"], int(item["width"]), int(item["height"]), shares, unfamiliarity)
 
 
-def _asked(log: Path, days: float | None, labels: list[str]) -> list[Seen]:
+def _answers(log: Path, days: float | None) -> list[tuple[Any, ...]]:
     if not log.is_file():
         raise BadInput(f"{log}: no such file; the service writes it")
     query = (
         "SELECT coalesce(document, sha256), width, height, probabilities, unfamiliarity FROM answers WHERE time >= ? ORDER BY id"
     )
     with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True, timeout=10)) as database:
-        rows = database.execute(query, (time.time() - days * DAY if days else 0,)).fetchall()
+        return database.execute(query, (time.time() - days * DAY if days else 0,)).fetchall()
+
+
+def _comparable(rows: Sequence[tuple[Any, ...]], labels: list[str]) -> list[Seen]:
+    """What was asked, of the answers that know all and were given by a model of the same labels."""
     complete = [row for row in rows if None not in row and set(json.loads(row[3])) == set(labels)]
-    if not complete:
-        raise BadInput(f"{log}: none of its {len(rows)} answers{f' of the last {days:g} days' if days else ''} can be compared")
     return [
         Seen(document, width, height, [json.loads(shares)[label] for label in labels], [unfamiliarity])
         for document, width, height, shares, unfamiliarity in complete
@@ -188,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--since", metavar="REVISION")
-    which.add_argument("--log", type=Path)
+    which.add_argument("--log", type=Path, nargs="+")
     parser.add_argument("--days", type=float)
     given = parser.parse_args()
     try:

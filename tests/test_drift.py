@@ -72,4 +72,8 @@ def test_the_log_of_the_training_pictures_is_quiet_and_one_of_others_is_not(demo
         assert status == (name != "same"), table
         assert drifted["image size"] == (name != "same")
     assert "DRIFT" in table
+    logs = [str(tmp_path / name / "answers.db") for name in changes]
+    status, drifted, table = drift(demo, "--log", *logs)
+    assert status == 1
+    assert f"2 logs ({2 * len(images)} images" in table
     shutil.rmtree(store)
