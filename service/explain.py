@@ -28,6 +28,11 @@ class Neighbour:
     page: int
     similarity: float
 
+    @property
+    def caption(self) -> str:
+        """Its label and where it stands; pages count from one, as people count them."""
+        return f"{self.label}: {self.document}, page {self.page + 1}"
+
 
 def overlay(square: NDArray[np.uint8], places: NDArray[np.float32]) -> Image.Image:
     """The picture as the network sees it, (S, S, 3) uint8, dark where its places, (H, W) in 0 … 1, do not speak for the label."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decode import UndecodableImage
-from service.explain import PLACES, Explainer
+from service.explain import PLACES, REFERENCES, Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.baselines import majority, size_only
 from stages.card import model_card
@@ -75,7 +75,8 @@ def evaluate(
     card = model_card(details, gate, predictor.lineage, predictor.decision)
     (reports / "model_card.md").write_text(card, encoding="utf-8")
     _write_predictions(reports / "predictions.csv", answers, facts)
-    _draw(reports / "plots", tested, facts, images, model / "curves.csv", Explainer(predictor, model / PLACES, None))
+    explainer = Explainer(predictor, model / PLACES, model / REFERENCES)
+    _draw(reports / "plots", tested, facts, images, model / "curves.csv", explainer)
     _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     doubts = rank(facts.out_of_fold, facts.keys, facts.labels, facts.kept, facts.set_of)
     label_noise(doubts, images, reports / "label_noise.html")
@@ -266,6 +267,8 @@ def _mistake(
     predictions: Predictions, number: int, key: str, where: str, facts: Facts, images: Path, explainer: Explainer
 ) -> Mistake:
     file, prediction = images / str(facts.kept[key].file), facts.labels[predictions.predicted[number]]
+    square = explainer.predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
+    nearest = explainer.nearest(square, key)
     return Mistake(
         key=key,
         file=file,
@@ -273,7 +276,8 @@ def _mistake(
         prediction=prediction,
         confidence=float(predictions.confidence[number]),
         where=where,
-        places=explainer.places(explainer.predictor.prepare(file.read_bytes()), prediction),
+        places=explainer.places(square, prediction),
+        nearest=[(each.caption, images / str(facts.kept[each.key].file)) for each in nearest],
     )
 
 

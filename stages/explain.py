@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from service.decode import UndecodableImage, decode
-from service.explain import PLACES, REFERENCES, Explainer, Neighbour
+from service.explain import PLACES, REFERENCES, Explainer
 from service.predictor import Answer, InvalidModel, Predictor
 from stages.command import BadInput
 from stages.pictures import draw_explanation
@@ -29,7 +29,7 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     except (InvalidModel, UndecodableImage) as error:
         raise BadInput(f"{file}: {error}") from error
     neighbours = explainer.nearest(square, file.stem)
-    shown = [(_caption(each), decode(find(each.key, images).read_bytes())) for each in neighbours]
+    shown = [(each.caption, decode(find(each.key, images).read_bytes())) for each in neighbours]
     path = folder / f"{file.stem}.png"
     places = explainer.places(square, answer.prediction)
     if places is None:
@@ -37,7 +37,7 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     draw_explanation(in_words(answer), decode(file.read_bytes()), places, shown, path)
     print(f"explain: {in_words(answer)}")
     for each in neighbours:
-        print(f"explain: {each.similarity:.2f} {_caption(each)}")
+        print(f"explain: {each.similarity:.2f} {each.caption}")
     print(f"explain: {path}")
 
 
@@ -55,10 +55,6 @@ def in_words(answer: Answer) -> str:
     """The answer as a line."""
     why = f", {(answer.reason or '').replace('_', ' ')}" if answer.reason else ""
     return f"{answer.prediction} {answer.confidence:.3f}, decision {answer.decision}{why}"
-
-
-def _caption(neighbour: Neighbour) -> str:
-    return f"{neighbour.label}: {neighbour.document}, page {neighbour.page + 1}"
 
 
 def main() -> None:

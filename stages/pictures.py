@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,7 +13,7 @@ from PIL import Image
 from service.decode import decode
 from stages.metrics import BINS, Predictions, reliability
 
-SHEET = 24  # pictures on a contact sheet
+SHEET, NEAREST = 24, 3  # mistakes on a contact sheet, and training pictures beside each
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Mistake:
     confidence: float
     where: str  # the test set or cross-validation
     places: Image.Image | None  # where the served model sees what was said
+    nearest: Sequence[tuple[str, Path]]  # the training pictures most like it, each with a caption
 
 
 def draw_confusion(matrices: dict[str, NDArray[np.int64]], labels: list[str], path: Path) -> None:
@@ -89,16 +89,18 @@ def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
 
 
 def draw_mistakes(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
-    """A contact sheet, the most confident mistakes first; at most as many as a person looks at."""
+    """A contact sheet, the most confident mistakes first; at most as many as a person looks at.
+
+    A row each: the picture, the places that speak for what was said, and the training pictures most like it.
+    """
     shown = sorted(mistakes, key=lambda mistake: (-mistake.confidence, mistake.key))[:SHEET]
-    rows = -(-len(shown) // 4)
-    figure = Figure(figsize=(14, 1 + 3.8 * rows), layout="constrained")
-    figure.suptitle(f"{title}: {len(mistakes)}" + (f", the {SHEET} most confident" if len(mistakes) > SHEET else ""))
-    grid = figure.subplots(max(rows, 1), 4, squeeze=False).ravel()
-    for axes in grid:
-        axes.axis("off")
-    for axes, mistake in zip(grid, shown, strict=False):
-        _thumbnail(axes, mistake)
+    height = 1.2 + 2.7 * len(shown)
+    figure = Figure(figsize=(14, height))  # a constrained layout of a full sheet takes seconds
+    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.1 / height, top=1 - 0.9 / height, hspace=0.35, wspace=0.12)
+    cut = f", the {SHEET} most confident" if len(mistakes) > SHEET else ""
+    likeness = ", and the training pictures most like them" if shown else ""
+    figure.suptitle(f"{title}: {len(mistakes)}{cut}{likeness}", y=1 - 0.1 / height)
+    _fill(figure.subplots(max(len(shown), 1), 2 + NEAREST, squeeze=False), [_row(mistake) for mistake in shown])
     _save(figure, path)
 
 
@@ -109,32 +111,33 @@ def draw_explanation(
     figure = Figure(figsize=(14, 7), layout="constrained")
     figure.suptitle(title)
     shown = [("the picture", picture), ("in light: what alone would be called so", places)]
-    grid = figure.subplots(2, max(len(nearest), 2), squeeze=False)
-    for axes in grid.ravel():
-        axes.axis("off")
-    for row, pairs in zip(grid, (shown, nearest), strict=True):
-        for axes, (caption, image) in zip(row, pairs, strict=False):
-            axes.imshow(image)
-            axes.set_title(caption if len(caption) < 60 else f"{caption[:16]}…{caption[-20:]}", fontsize=8)
+    _fill(figure.subplots(2, max(len(nearest), 2), squeeze=False), [shown, nearest])
     _save(figure, path)
 
 
-def _thumbnail(axes: Axes, mistake: Mistake) -> None:
+def _fill(grid: NDArray[Any], rows: Sequence[Sequence[tuple[str, Image.Image]]]) -> None:
+    """Put captioned pictures into rows of axes, and leave the rest blank."""
+    for axes in grid.ravel():
+        axes.axis("off")
+    for row, pairs in zip(grid, rows, strict=False):
+        for axes, (caption, image) in zip(row, pairs, strict=False):
+            axes.imshow(image)
+            axes.set_title("\n".join(map(_short, caption.split("\n"))), fontsize=8)
+
+
+def _short(line: str) -> str:
+    return line if len(line) < 40 else f"{line[:17]}…{line[-20:]}"
+
+
+def _row(mistake: Mistake) -> list[tuple[str, Image.Image]]:
     assert mistake.places, "train writes places.onnx"
-    axes.imshow(_beside(decode(mistake.file.read_bytes()), mistake.places))
-    name = mistake.key if len(mistake.key) < 40 else f"{mistake.key[:16]}…{mistake.key[-20:]}"
-    axes.set_title(
-        f"{name}\nlabel {mistake.label}, said {mistake.prediction} {mistake.confidence:.2f} ({mistake.where})", fontsize=8
-    )
-
-
-def _beside(picture: Image.Image, places: Image.Image) -> Image.Image:
-    """Both at one height, side by side."""
-    left = picture.resize((max(round(picture.width * places.height / picture.height), 1), places.height))
-    sheet = Image.new("RGB", (left.width + places.width, places.height))
-    sheet.paste(left, (0, 0))
-    sheet.paste(places, (left.width, 0))
-    return sheet
+    said = f"{mistake.key}\nlabel {mistake.label}, said {mistake.prediction} {mistake.confidence:.2f}\n({mistake.where})"
+    nearest = [(caption, decode(file.read_bytes())) for caption, file in mistake.nearest[:NEAREST]]
+    return [
+        (said, decode(mistake.file.read_bytes())),
+        (f"in light: what alone would be {mistake.prediction}", mistake.places),
+        *nearest,
+    ]
 
 
 def _save(figure: Figure, path: Path) -> None:
