@@ -85,8 +85,9 @@ class Explainer:
             return []
         asked = self.predictor.features(square[None])[0]  # (1280,)
         similarity = self.unit @ asked / np.linalg.norm(asked)  # (M,)
-        others = [number for number in np.argsort(-similarity, kind="stable") if self.references["keys"][number] != asked_key]
-        return [self._neighbour(number, float(similarity[number])) for number in others[:NEAREST]]
+        order = np.argsort(-similarity, kind="stable")[: NEAREST + 1]
+        neighbours = [self._neighbour(number, float(similarity[number])) for number in order]
+        return [neighbour for neighbour in neighbours if neighbour.key != asked_key][:NEAREST]
 
     def _neighbour(self, number: int, similarity: float) -> Neighbour:
         key, label, document, page = (self.references[name][number] for name in ("keys", "labels", "documents", "pages"))

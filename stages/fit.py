@@ -197,8 +197,8 @@ def fit_temperature(logits: NDArray[np.floating[Any]], targets: NDArray[np.int64
 
 
 def combined(logits: NDArray[np.float64], evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A head's logits (N, C) and the prior's evidence (N, 2, C) as `Head` combines them; weights (2,), or (N, 2)."""
-    return np.asarray(logits + (weights[..., None] * evidence).sum(1))
+    """A head's logits (N, C) and the prior's evidence (N, 2, C) as `Head` combines them; weights (2,)."""
+    return np.asarray(logits + (weights[:, None] * evidence).sum(1))
 
 
 def fit_weights(
