@@ -46,7 +46,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise UndecodableImage(f"{image.width} x {image.height} pixels, over the limit of {max_pixels}", "too_many_pixels")
     try:
         image.load()
-        return _as_rgb(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _as_rgb(image)
     except DAMAGE as error:
         raise UndecodableImage(str(error), "damaged_image") from error
 
@@ -55,7 +56,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):  # Pillow would clip 16-bit grey at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # to RGB from RGB is a copy, and half of the time
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
