@@ -148,7 +148,7 @@ async def classify_batch(request: Request) -> JSONResponse:
     files = (await _received(request, "images", state.settings.max_images)).files
     if not files or not request.headers.get("content-type", "").startswith("multipart/"):
         raise Refused("wrong_field", "the form has no file in the field 'images'")
-    async with state.engine.slot():
+    with state.engine.slot():
         rows = await state.engine.on_threads([partial(_row, state, data) for data in files])
     request.state.answers = [row.get("decision") for row in rows]
     return JSONResponse({"answers": rows})
@@ -166,7 +166,7 @@ async def classify_pdf(request: Request) -> JSONResponse:
     data = only_file(await _received(request, "pdf"), "pdf")
     document = hashlib.sha256(data).hexdigest()
     pictures = request.query_params.get("pictures") == "true"
-    async with state.engine.slot():
+    with state.engine.slot():
         images = await asyncio.to_thread(state.pdf.read, data)  # waits for its process, not on the model's threads
         works = [partial(_page_row, state, document, image, repeat, pictures) for image, repeat in images]
         rows = await state.engine.on_threads(works)

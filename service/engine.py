@@ -2,14 +2,14 @@
 
 import asyncio
 import hashlib
+import os
 import subprocess
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from service.explain import PLACES, REFERENCES, Explainer, data_uri
 from service.predictor import Answer, Predictor
 from service.registry import model_file
 from service.settings import Settings
+from service.threads import Result, Threads
 
-Result = TypeVar("Result")
 ARCHIVED = "$Format:%H$"  # `git archive`, of which the bento is made, writes the commit here: see .gitattributes
 
 
@@ -57,12 +57,16 @@ class Engine:
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
             stated = path.with_name("commit")  # a model out of a registry was made by another commit than the code
             of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
-        self.threads = ThreadPoolExecutor(settings.threads, "predict")
         self.under_way = 0
         self.model = {"version": version, "commit": of_model, "data": self.predictor.lineage["images"][:12]}
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    @cached_property
+    def threads(self) -> Threads:
+        """Started with the first request: to check a model takes none."""
+        return Threads(self.settings.threads)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
         """A place among the requests under way. Raises Refused where all are taken."""
         if self.under_way >= self.settings.max_requests:
             raise Refused("busy", f"{self.under_way} requests are under way, which is the limit; try again in a second")
@@ -74,13 +78,12 @@ class Engine:
 
     async def on_threads(self, works: Iterable[Callable[[], Result]]) -> list[Result]:
         """Run pieces of blocking work side by side on the model's threads."""
-        loop = asyncio.get_running_loop()
-        return await asyncio.gather(*(loop.run_in_executor(self.threads, work) for work in works))
+        return await asyncio.gather(*map(self.threads.run, works))
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run blocking work on a thread, in a slot of its own. Raises Refused."""
-        async with self.slot():
-            return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        with self.slot():
+            return await self.threads.run(work)
 
     def classify(self, data: bytes) -> Given:
         """The answer for one encoded image. Raises Refused."""
@@ -92,7 +95,7 @@ class Engine:
         outputs = self.predictor.run(square[None])
         unfamiliarity = float(outputs.unfamiliarity[0])
         answer = self.predictor.answer(outputs.probabilities[0], unfamiliarity)
-        return Given(uuid.uuid4().hex, hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
+        return Given(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
 
     def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
         """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
