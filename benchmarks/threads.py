@@ -1,18 +1,29 @@
-"""What decided the service's workers, threads and spinning: python -m benchmarks.threads, after `make repro`."""
+"""What decided the service's workers, threads and spinning, and what its own threads gain.
+
+python -m benchmarks.threads      after `make repro`
+"""
 
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import onnxruntime as ort
 
-from benchmarks.peers import MODEL
-from benchmarks.serving import CLIENTS, SECONDS, free_port, load, pictures, running
+from benchmarks.peers import MODEL, onnx_classifier
+from benchmarks.serving import CLIENTS, SECONDS, beside, free_port, in_process, load, pictures, running
 from service.predictor import Predictor
 
 CONCURRENT = 2
+WITHOUT = {
+    "a ThreadPoolExecutor": "both",
+    "Quire's, results one at a time": "together",
+    "Quire's, on no core of their own": "cores",
+    "Quire's": "nothing",
+}
 
 
 def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
@@ -24,20 +35,20 @@ def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
     inputs = [{"images": predictor.prepare(image)[None]} for image in images]
     with ThreadPoolExecutor(CONCURRENT) as pool:
         count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < SECONDS / 2:
+        while time.perf_counter() - start < SECONDS:
             count += len(list(pool.map(lambda each: session.run(None, each), inputs)))
         return count / (time.perf_counter() - start)
 
 
-def served(workers: int, threads: int, images: list[bytes]) -> float:
-    """Requests a second of the whole service."""
+def served(limit: Callable[[], float], images: list[bytes], service: str = "", **environment: str) -> tuple[float, str]:
+    """Requests a second of the whole service, and their share of the limit."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        environment = {"QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml", "QUIRE_THREADS": str(threads)}
-        environment["BENTOML_CONFIG_OPTIONS"] = f"services.quire.workers={workers}"
-        with running(["bentoml", "serve", "--port", str(port)], port, Path(folder, "log"), **environment):
+        environment |= {"QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
+        command = ["bentoml", "serve", *filter(None, [service]), "--port", str(port)]
+        with running(command, port, Path(folder, "log"), **environment):
             load(port, images[:4], 2)
-            return load(port, images, CLIENTS)[0]
+            return beside(limit, lambda: load(port, images, CLIENTS)[0])
 
 
 def main() -> None:
@@ -45,9 +56,16 @@ def main() -> None:
     print(f"{os.cpu_count()} cores\n\n| intra-op threads | spinning | forward passes/s, {CONCURRENT} callers |\n|---|---|---|")
     for intra_op, spinning in ((1, False), (2, False), (2, True)):
         print(f"| {intra_op} | {'on' if spinning else 'off'} | {forward(intra_op, spinning, images):.0f} |", flush=True)
-    print(f"\n| workers | threads | requests/s, {CLIENTS} clients |\n|---|---|---|")
+    limit = partial(in_process, onnx_classifier(), images)
+    print(f"\n| workers | threads | requests/s, {CLIENTS} clients | ÷ limit |\n|---|---|---|---|")
     for workers, threads in ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2)):
-        print(f"| {workers} | {threads} | {served(workers, threads, images):.0f} |", flush=True)
+        options = {"QUIRE_THREADS": str(threads), "BENTOML_CONFIG_OPTIONS": f"services.quire.workers={workers}"}
+        many, share = served(limit, images, **options)
+        print(f"| {workers} | {threads} | {many:.0f} | {share} |", flush=True)
+    print(f"\n| threads | requests/s, {CLIENTS} clients | ÷ limit |\n|---|---|---|")
+    for name, without in WITHOUT.items():
+        many, share = served(limit, images, "benchmarks.executor:Quire", WITHOUT=without)
+        print(f"| {name} | {many:.0f} | {share} |", flush=True)
 
 
 if __name__ == "__main__":
