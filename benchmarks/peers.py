@@ -48,7 +48,6 @@ def torch_classifier() -> Probabilities:
     nearest = Nearest(torch.from_numpy(references["features"]), targets, len(predictor.labels), rest)
     reach = Reach(rest, **decision["reach"] or {"limit": 0, "scale": 1, "share": 0})
     classifier = Classifier(Network(Encoder(backbone, prior), head), decision["temperature"], nearest, reach).eval()
-    torch.set_num_threads(1)
 
     def probabilities(data: bytes) -> NDArray[np.float32]:
         with torch.inference_mode():

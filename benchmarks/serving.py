@@ -24,13 +24,15 @@ from PIL import Image
 from benchmarks.peers import ENGINES, MODEL, Probabilities, onnx_classifier
 from service.decode import decode
 
-SECONDS, ROUNDS, CLIENTS, THREADS = 3, 10, 8, 2
-PEERS = {
-    "FastAPI + ONNX Runtime": ("peers", "onnx"),
-    "LitServe + ONNX Runtime, 2 workers": ("litserve_peer", "onnx", "2"),
-    "FastAPI + torch": ("peers", "torch"),
-    "LitServe + torch, as it comes (1 worker)": ("litserve_peer", "torch", "1"),
-    "LitServe + torch, 2 workers": ("litserve_peer", "torch", "2"),
+SECONDS, ROUNDS, CLIENTS, THREADS = 3, 6, 8, 2
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # torch's own default is a thread a core
+PEERS: dict[str, tuple[list[str], dict[str, str]]] = {
+    "FastAPI + ONNX Runtime": (["peers", "onnx"], {}),
+    "LitServe + ONNX Runtime, 2 workers": (["litserve_peer", "onnx", "2"], {}),
+    "FastAPI + torch, as it comes": (["peers", "torch"], {}),
+    "FastAPI + torch, one thread a request": (["peers", "torch"], ONE_THREAD),
+    "LitServe + torch, as it comes (1 worker)": (["litserve_peer", "torch", "1"], {}),
+    "LitServe + torch, 2 workers of one thread": (["litserve_peer", "torch", "2"], ONE_THREAD),
 }
 
 
@@ -145,37 +147,34 @@ def alone(classify: Probabilities, images: list[bytes]) -> float:
     return 1000 * statistics.median(times)
 
 
-def beside(limit: Callable[[], float], ask: Callable[[], float]) -> tuple[float, str]:
-    """Requests a second, and their share of the limit measured between them: the machine's speed wanders."""
-    pairs = [(ask(), limit()) for _ in range(ROUNDS)]
-    shares = [asked / possible for asked, possible in pairs]
+def beside(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, str]:
+    """The mean of a measure, and its share of another that is taken in turns with it: the machine's speed wanders."""
+    pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
+    shares = [one / other for one, other in pairs]
     error = statistics.stdev(shares) / len(shares) ** 0.5
-    return statistics.mean(asked for asked, _ in pairs), f"{statistics.mean(shares):.3f} ± {error:.3f}"
+    return statistics.mean(one for one, _ in pairs), f"{statistics.mean(shares):.3f} ± {error:.3f}"
 
 
 def main() -> None:
     images, classify = pictures(), onnx_classifier()
     reference = [ENGINES[engine]()(images[0]) for engine in ("onnx", "torch")]
     assert abs(reference[0] - reference[1]).max() < 1e-3, "the engines do not hold the same weights"
-    limit = partial(in_process, classify, images)
-    many, share = beside(limit, limit)  # also says what the share is worth
+    limit, one_by_one = partial(in_process, classify, images), partial(alone, classify, images)
     print(f"{len(images)} JPEGs of 500×375, {os.cpu_count()} cores, {CLIENTS} clients, {ROUNDS} rounds of {SECONDS} s each\n")
-    print("| | requests/s | ÷ limit | p50 at one client, ms | ready after, s |\n|---|---|---|---|---|")
-    print(
-        f"| in process: decode + forward, {THREADS} threads | {many:.0f} | {share} | {alone(classify, images):.1f} | |", flush=True
-    )
+    print("| | requests/s | ÷ limit | p50 at one client, ms | ÷ in process | ready after, s |\n|---|---|---|---|---|---|")
+    print(f"| in process: decode + forward, {THREADS} threads | {limit():.0f} | 1 | {one_by_one():.1f} | 1 | |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         store = {"QUIRE_MODEL": str(MODEL), "QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
-        commands = {"Quire": ["bentoml", "serve", "--port"]}
-        commands |= {name: [sys.executable, "-m", f"benchmarks.{module}", *options] for name, (module, *options) in PEERS.items()}
-        for name, command in commands.items():
+        systems = {"Quire": (["bentoml", "serve", "--port"], store)}
+        systems |= {name: ([sys.executable, "-m", f"benchmarks.{peer[0]}", *peer[1:]], own) for name, (peer, own) in PEERS.items()}
+        for name, (command, own) in systems.items():
             port = free_port()
-            with running([*command, str(port)], port, Path(folder, "log"), **store) as ready:
-                as_form = name.startswith("LitServe")  # it hands over forms and JSON only; the others take the body as it is
-                load(port, images[:4], 2, as_form)  # warm
-                many, share = beside(limit, lambda: load(port, images, CLIENTS, as_form)[0])  # noqa: B023 - called at once
-                one = load(port, images, 1, as_form)[1]
-            print(f"| {name} | {many:.0f} | {share} | {one:.1f} | {ready:.1f} |", flush=True)
+            with running([*command, str(port)], port, Path(folder, "log"), **own) as ready:
+                ask = partial(load, port, images, as_form=name.startswith("LitServe"))  # the others take the body as it is
+                ask(CLIENTS)  # warm
+                many, share = beside(lambda: ask(CLIENTS)[0], limit)  # noqa: B023 - called at once
+                one, times = beside(lambda: ask(1)[1], one_by_one)  # noqa: B023
+            print(f"| {name} | {many:.0f} | {share} | {one:.1f} | {times} | {ready:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def served(limit: Callable[[], float], images: list[bytes], service: str = "", *
         command = ["bentoml", "serve", *filter(None, [service]), "--port", str(port)]
         with running(command, port, Path(folder, "log"), **environment):
             load(port, images[:4], 2)
-            return beside(limit, lambda: load(port, images, CLIENTS)[0])
+            return beside(lambda: load(port, images, CLIENTS)[0], limit)
 
 
 def main() -> None:

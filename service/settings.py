@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart
     max_requests: Annotated[int, Field(gt=0)] = 32  # being answered or waiting for it
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
-    threads: Annotated[int, Field(gt=0)] = 2
+    threads: Annotated[int, Field(gt=0)] = 2  # where there are as many cores, each stays on one
 
     explain_neighbours: bool = False  # whether `?explain=true` names the nearest training pictures
 
