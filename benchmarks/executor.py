@@ -1,6 +1,6 @@
 """The service with one thing that its threads do done as an executor does it, or nothing. Started by benchmarks.threads.
 
-WITHOUT=cores|together|both|nothing bentoml serve benchmarks.executor:Quire
+WITHOUT=cores|together|threads|nothing bentoml serve benchmarks.executor:Quire
 """
 
 import asyncio
@@ -29,7 +29,7 @@ def _replace(what: str) -> None:
         threads.own_cores = lambda count: [None] * count
     elif what == "together":
         threads.TOGETHER = 1
-    elif what == "both":
+    elif what == "threads":
         engine.Threads = Executor  # type: ignore[assignment, attr-defined]
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
@@ -25,6 +26,7 @@ from benchmarks.peers import ENGINES, MODEL, Probabilities, onnx_classifier
 from service.decode import decode
 
 SECONDS, ROUNDS, CLIENTS, THREADS = 3, 6, 8, 2
+Item = TypeVar("Item")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # torch's own default is a thread a core
 PEERS: dict[str, tuple[list[str], dict[str, str]]] = {
     "FastAPI + ONNX Runtime": (["peers", "onnx"], {}),
@@ -128,12 +130,12 @@ def _read_answer(connection: socket.socket) -> None:
         body += connection.recv(65536)
 
 
-def in_process(classify: Probabilities, images: list[bytes]) -> float:
-    """The limit, images a second: decode and forward on the same cores, without a server."""
+def in_process(work: Callable[[Item], object], items: list[Item]) -> float:
+    """Items a second on the same cores, without a server; of decode and forward it is the limit."""
     with ThreadPoolExecutor(THREADS) as pool:
         count, start = 0, time.perf_counter()
         while time.perf_counter() - start < SECONDS:
-            count += len(list(pool.map(classify, images)))
+            count += len(list(pool.map(work, items)))
         return count / (time.perf_counter() - start)
 
 

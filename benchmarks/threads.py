@@ -5,21 +5,18 @@ python -m benchmarks.threads      after `make repro`
 
 import os
 import tempfile
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import onnxruntime as ort
 
 from benchmarks.peers import MODEL, onnx_classifier
-from benchmarks.serving import CLIENTS, SECONDS, beside, free_port, in_process, load, pictures, running
+from benchmarks.serving import CLIENTS, THREADS, beside, free_port, in_process, load, pictures, running
 from service.predictor import Predictor
 
-CONCURRENT = 2
 WITHOUT = {
-    "a ThreadPoolExecutor": "both",
+    "a ThreadPoolExecutor": "threads",
     "Quire's, results one at a time": "together",
     "Quire's, on no core of their own": "cores",
     "Quire's": "nothing",
@@ -27,25 +24,23 @@ WITHOUT = {
 
 
 def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
-    """Forward passes a second of two callers, without a server."""
+    """Forward passes a second of as many callers as the service has threads, without a server."""
     predictor, options = Predictor(MODEL), ort.SessionOptions()
     options.intra_op_num_threads = intra_op
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     session = ort.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
     inputs = [{"images": predictor.prepare(image)[None]} for image in images]
-    with ThreadPoolExecutor(CONCURRENT) as pool:
-        count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < SECONDS:
-            count += len(list(pool.map(lambda each: session.run(None, each), inputs)))
-        return count / (time.perf_counter() - start)
+    return in_process(lambda each: session.run(None, each), inputs)
 
 
-def served(limit: Callable[[], float], images: list[bytes], service: str = "", **environment: str) -> tuple[float, str]:
+def served(
+    limit: Callable[[], float], images: list[bytes], service: str = "service.app:Quire", **environment: str
+) -> tuple[float, str]:
     """Requests a second of the whole service, and their share of the limit."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment |= {"QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
-        command = ["bentoml", "serve", *filter(None, [service]), "--port", str(port)]
+        command = ["bentoml", "serve", service, "--port", str(port)]
         with running(command, port, Path(folder, "log"), **environment):
             load(port, images[:4], 2)
             return beside(lambda: load(port, images, CLIENTS)[0], limit)
@@ -53,7 +48,7 @@ def served(limit: Callable[[], float], images: list[bytes], service: str = "", *
 
 def main() -> None:
     images = pictures()
-    print(f"{os.cpu_count()} cores\n\n| intra-op threads | spinning | forward passes/s, {CONCURRENT} callers |\n|---|---|---|")
+    print(f"{os.cpu_count()} cores\n\n| intra-op threads | spinning | forward passes/s, {THREADS} callers |\n|---|---|---|")
     for intra_op, spinning in ((1, False), (2, False), (2, True)):
         print(f"| {intra_op} | {'on' if spinning else 'off'} | {forward(intra_op, spinning, images):.0f} |", flush=True)
     limit = partial(in_process, onnx_classifier(), images)

@@ -19,6 +19,8 @@ NEEDED = {
     "pull": ("store", "clock", "credentials", "bucket"),
 }
 
+BROKEN_OFF = "IncompleteBody"  # MinIO says so too where its disk filled up while it read; asked once more, it names the disk
+
 
 class Reasons(logging.Filter):
     """Keeps DVC's line for each file back and counts why."""
@@ -58,6 +60,9 @@ def share(what: str, arguments: list[str]) -> None:
     reasons = Reasons()
     reasons.watch()
     status = dvc([what, *arguments])
+    if any(BROKEN_OFF in reason for reason in reasons.counted):
+        reasons.counted.clear()
+        status = dvc([what, *arguments])
     if reasons.counted:
         why = "; ".join(f"{count} files: {reason}" for reason, count in reasons.counted.most_common(3))
         sys.exit(f"{what}: error: {why}. Nothing is lost: once more sends what is missing")

@@ -25,7 +25,7 @@ from service.engine import Engine, Given, Origin
 from service.errors import Refused, answer_refusal
 from service.settings import Settings
 from service.store import Store
-from service.telemetry import FEEDBACK, REJECTED, UNDER_WAY, RequestLog, count, export_zeros
+from service.telemetry import FEEDBACK, REJECTED, UNDER_WAY, RequestLog, count, export_zeros, series
 from service.upload import BodyLimit, only_file, read_upload
 
 PAGE = Path(__file__).with_name("page.html")
@@ -115,7 +115,7 @@ def _row(state: State, data: bytes, origin: Origin | None = None) -> dict[str, A
     try:
         return state.engine.render(_answered(state, data, origin))
     except Refused as refusal:
-        REJECTED.labels(refusal.code).inc()
+        series(REJECTED, refusal.code).inc()
         return refusal.body
 
 
@@ -177,7 +177,7 @@ async def classify_pdf(request: Request) -> JSONResponse:
 def _page_row(state: State, document: str, image: Any, repeat: bool, pictures: bool) -> dict[str, Any]:
     place = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
-        REJECTED.labels("damaged_image").inc()
+        series(REJECTED, "damaged_image").inc()
         return place | Refused("damaged_image", image.problem).body
     row = place | _row(state, image.data, Origin(document, image.page, image.index))
     return row | {"picture": _thumbnail(image.data)} if pictures and "error" not in row else row
@@ -202,7 +202,7 @@ async def feedback(request: Request) -> JSONResponse:
         raise Refused("wrong_field", "the texts 'id' and 'label' are both needed")
     labels = state.engine.predictor.labels
     agrees = await asyncio.to_thread(state.store.give_label, texts["id"], texts["label"], labels, subject, image)
-    FEEDBACK.labels(str(agrees).lower()).inc()
+    series(FEEDBACK, str(agrees).lower()).inc()
     return JSONResponse({"id": texts["id"], "label": texts["label"]}, 201)
 
 

@@ -31,6 +31,12 @@ REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", [
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
 
 
+@cache
+def series(metric: Any, *labels: object) -> Any:
+    """A metric's series, made at the first call: to find it by its labels takes longer than to count."""
+    return metric.labels(*labels)
+
+
 def make_folder() -> None:
     """Make the folder for this service's counters, which the workers that start now inherit; it goes when this process ends."""
     os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="quire-metrics-")
@@ -40,23 +46,17 @@ def make_folder() -> None:
 def export_zeros() -> None:
     """Make the series that rates are taken of: one that appears with its first count has no rate before the second."""
     for reason in get_args(Reason):
-        UNSURE_ANSWERS.labels(reason)
+        series(UNSURE_ANSWERS, reason)
     for agrees in ("true", "false"):
-        FEEDBACK.labels(agrees)
-
-
-@cache
-def _series(metric: Any, *labels: object) -> Any:
-    """A metric's series: to find it by its labels takes longer than to count."""
-    return metric.labels(*labels)
+        series(FEEDBACK, agrees)
 
 
 def count(answer: Answer) -> None:
     """Count an answer."""
-    _series(ANSWERS, answer.prediction).inc()
+    series(ANSWERS, answer.prediction).inc()
     CONFIDENCE.observe(answer.confidence)
     if answer.reason:
-        _series(UNSURE_ANSWERS, answer.reason).inc()
+        series(UNSURE_ANSWERS, answer.reason).inc()
 
 
 class RequestLog:
@@ -88,11 +88,11 @@ class RequestLog:
     def _write(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         made_up = "anything" in scope.get("path_params", {"anything": ""})
         route = "none" if made_up else scope["path"]  # made-up paths make no new series
-        _series(REQUESTS, route, status).inc()
-        _series(LATENCY, route).observe(seconds)
+        series(REQUESTS, route, status).inc()
+        series(LATENCY, route).observe(seconds)
         refused = scope["state"].get("refused")
         if refused:
-            REJECTED.labels(refused).inc()
+            series(REJECTED, refused).inc()
         line = {"time": round(time.time(), 3), "request": request_id, "method": scope["method"], "path": scope["path"]}
         line |= {"status": status, "ms": round(1000 * seconds, 2), "refused": refused, "answers": scope["state"].get("answers")}
         sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")

@@ -41,10 +41,12 @@ class Threads:
     def _work(self, core: int | None) -> None:
         if core is not None and sys.platform == "linux":
             os.sched_setaffinity(threading.get_native_id(), {core})
-        while not self.loop.is_closed():
+        while True:
             self._perform(*self.waiting.get())
+            if self.loop.is_closed():  # nobody is left to ask or to be told
+                return
             # Whoever takes what waits asks this again, so no result stays behind.
-            if (self.waiting.empty() or len(self.done) >= TOGETHER) and not self.loop.is_closed():
+            if self.waiting.empty() or len(self.done) >= TOGETHER:
                 self.loop.call_soon_threadsafe(self._hand_back)
 
     def _perform(self, work: Callable[[], Any], future: asyncio.Future[Any]) -> None:
