@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
-QUIET := import os; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
+QUIET := import os, sys; os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath); os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
 
 export PDFS ANNOTATIONS CHALLENGE COMMIT
 
@@ -30,6 +30,7 @@ ifdef UV_TORCH_BACKEND
 else
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 endif
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	echo '$(QUIET)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
 	touch $@
 
@@ -40,24 +41,24 @@ lock:  ## resolve pyproject.toml anew and write requirements.lock and, of it, wh
 		--constraints requirements.lock pyproject.toml -o requirements-serve.lock
 
 data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>
-	@python -m stages.data $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"} \
+	@python -m quire.lifecycle.add $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"} \
 		$${CHALLENGE:+--challenge "$$CHALLENGE"}
 
 demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
-	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m stages.demo
+	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m quire.demo.demo
 
 repro: install demo  ## run the five stages as far as something changed, and sum up
 	@dvc repro || { dvc checkout --quiet dvc.yaml; exit 1; }
-	@python -m stages.summary
+	@python -m quire.report.summary
 
 prove: install  ## make a commit's results anew and hold them against its dvc.lock: COMMIT=<revision>, else HEAD
-	@python -m stages.prove $${COMMIT:-HEAD}
+	@python -m quire.provenance.prove $${COMMIT:-HEAD}
 
 promote: install  ## make the committed model the champion in MLflow, if the gate and a paired test let it
-	@python -m stages.promote
+	@python -m quire.lifecycle.promote
 
 rollback: install  ## make the champion before the present one the champion again
-	@python -m stages.promote --rollback
+	@python -m quire.lifecycle.promote --rollback
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv
@@ -103,7 +104,7 @@ browser:
 	@{ command -v chromedriver && command -v promtool; } > /dev/null || test -z "$$CI" || test "$$(id -u)" != 0 || \
 		{ apt-get update -qq && apt-get install -y -qq chromium chromium-driver prometheus > /dev/null; }
 
-benchmark: install  ## side-by-side measurements, on the model and the pictures that are here
+benchmark: install  ## side-by-side measurements, on the model and the images that are here
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
 	python -m benchmarks.serving

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pymupdf
 
-from service.decode import MAX_PIXELS
+from quire.decode import MAX_PIXELS
 from stages.extract import extract_file
 
 ROUNDS = 3

@@ -15,8 +15,8 @@ from random import Random
 from PIL import Image
 
 from benchmarks.peers import MODEL
-from benchmarks.serving import free_port, pictures, running
-from stages.demo import pdf
+from benchmarks.serving import free_port, jpegs, running
+from quire.demo.demo import pdf
 
 REQUESTS, SEED, PATIENCE = 2000, 20, 20
 ROUTES = ("/v1/classify", "/v1/classify/batch", "/v1/classify/pdf", "/v1/feedback", "/upload")
@@ -31,7 +31,7 @@ def encoded(encoding: str, size: tuple[int, int], mode: str = "RGB") -> bytes:
 
 def seeds() -> list[bytes]:
     """What the requests are made of: good files, bombs, files that claim to be larger than they are."""
-    good = [*pictures(4), encoded("PNG", (80, 60), "P"), encoded("WEBP", (80, 60)), encoded("PNG", (50, 50), "RGBA")]
+    good = [*jpegs(4), encoded("PNG", (80, 60), "P"), encoded("WEBP", (80, 60)), encoded("PNG", (50, 50), "RGBA")]
     header = encoded("PNG", (20, 20))
     liar = (
         header[:16]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.predictor import Predictor
+from quire.model.predictor import Predictor
 
 MODEL = Path("model/model.onnx")
 Probabilities = Callable[[bytes], NDArray[np.float32]]
@@ -27,11 +27,11 @@ def torch_classifier() -> Probabilities:
     import onnx
     import torch
 
-    from stages.command import read_parameters
-    from stages.network import Backbone, Classifier, Encoder, Head, Network
-    from stages.prior import prior_of, rest_of
-    from stages.reach import Reach
-    from stages.unfamiliar import Nearest
+    from quire.command import read_parameters
+    from quire.training.damping import Reach
+    from quire.training.encoders import Backbone, Classifier, Encoder, Head, Network
+    from quire.training.familiarity import Nearest
+    from quire.training.zero_shot import prior_of, rest_of
 
     predictor, parameters = Predictor(MODEL), read_parameters("train")
     backbone = Backbone(parameters["backbone"], parameters["image_size"])

@@ -1,4 +1,4 @@
-"""Requests a second and latency of the service against its peers: one machine, one run, the same weights and pictures.
+"""Requests a second and latency of the service against its peers: one machine, one run, the same weights and images.
 
 python -m benchmarks.serving      after `make repro`; `make benchmark` installs the peers
 """
@@ -23,7 +23,7 @@ from typing import TypeVar
 from PIL import Image
 
 from benchmarks.peers import ENGINES, MODEL, Probabilities, onnx_classifier
-from service.decode import decode
+from quire.decode import decode
 
 SECONDS, ROUNDS, CLIENTS, THREADS = 3, 6, 8, 2
 Item = TypeVar("Item")
@@ -38,8 +38,8 @@ PEERS: dict[str, tuple[list[str], dict[str, str]]] = {
 }
 
 
-def pictures(count: int = 30) -> list[bytes]:
-    """JPEGs of 500×375 made of the pictures in data/images."""
+def jpegs(count: int = 30) -> list[bytes]:
+    """JPEGs of 500×375 made of the images in data/images."""
     files = sorted(Path("data/images").iterdir())[:count]
     return [_jpeg(decode(file.read_bytes()).resize((500, 375))) for file in files]
 
@@ -158,7 +158,7 @@ def beside(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[floa
 
 
 def main() -> None:
-    images, classify = pictures(), onnx_classifier()
+    images, classify = jpegs(), onnx_classifier()
     reference = [ENGINES[engine]()(images[0]) for engine in ("onnx", "torch")]
     assert abs(reference[0] - reference[1]).max() < 1e-3, "the engines do not hold the same weights"
     limit, one_by_one = partial(in_process, classify, images), partial(alone, classify, images)

@@ -12,8 +12,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from benchmarks.peers import MODEL, onnx_classifier
-from benchmarks.serving import CLIENTS, THREADS, beside, free_port, in_process, load, pictures, running
-from service.predictor import Predictor
+from benchmarks.serving import CLIENTS, THREADS, beside, free_port, in_process, jpegs, load, running
+from quire.model.predictor import Predictor
 
 WITHOUT = {
     "a ThreadPoolExecutor": "threads",
@@ -47,7 +47,7 @@ def served(
 
 
 def main() -> None:
-    images = pictures()
+    images = jpegs()
     print(f"{os.cpu_count()} cores\n\n| intra-op threads | spinning | forward passes/s, {THREADS} callers |\n|---|---|---|")
     for intra_op, spinning in ((1, False), (2, False), (2, True)):
         print(f"| {intra_op} | {'on' if spinning else 'off'} | {forward(intra_op, spinning, images):.0f} |", flush=True)

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 
 from benchmarks.peers import MODEL
-from service.predictor import Predictor
+from quire.model.predictor import Predictor
 
 ROUNDS = 300
 

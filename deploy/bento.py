@@ -14,8 +14,8 @@ from pathlib import Path
 
 from git import Repo
 
-from stages.command import BadInput
-from stages.locks import LOCK, committed_file, content_hash, outputs, read_lock
+from quire.command import BadInput
+from quire.provenance.lock import LOCK, committed_file, content_hash, outputs, read_lock
 
 PARTS = ("service", "requirements-serve.lock", "pyproject.toml")  # pyproject.toml says how the bento is built
 MODEL = "model/model.onnx"

@@ -14,7 +14,7 @@ import httpx
 from PIL import Image
 
 from deploy.engine import Engine, find_engine
-from stages.command import BadInput
+from quire.command import BadInput
 
 # Nothing that the image does not need: as deploy/kubernetes and deploy/compose.yaml run it.
 TIGHT = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--memory", "1g")  # noqa: S108
@@ -58,7 +58,7 @@ def check(engine: Engine, image: str) -> None:
     start = time.monotonic()
     with running(engine, image) as (name, client):
         print(f"check: ready after {time.monotonic() - start:.1f} s, its root read-only, without capabilities")
-        answer = client.post("/v1/classify", content=_picture())
+        answer = client.post("/v1/classify", content=_image())
         _expect(answer.status_code == 200, f"one image: {answer.status_code} {answer.text[:200]}")
         print(f"check: one image: {answer.json()['prediction']}, model {answer.json()['model']}")
         refusal = client.post("/v1/classify", content=b"no image")
@@ -92,7 +92,7 @@ def _wait_until_healthy(engine: Engine, name: str) -> None:
     raise BadInput("check: the image's health check does not say healthy")
 
 
-def _picture() -> bytes:
+def _image() -> bytes:
     buffer = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()

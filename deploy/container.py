@@ -14,7 +14,7 @@ from deploy.check import check
 from deploy.engine import Engine, find_engine
 from deploy.layers import LIMIT_MB, compressed_mb, layers, table
 from deploy.sbom import sbom
-from stages.command import BadInput
+from quire.command import BadInput
 
 CONTAINERFILE = Path(__file__).with_name("Containerfile")
 SBOM = Path("sbom.cdx.json")

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from stages.command import BadInput
+from quire.command import BadInput
 
 NAMES = ("docker", "podman", "buildah")
 

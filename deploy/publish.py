@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.bento import bento
 from deploy.engine import Engine, find_engine
-from stages.command import BadInput
+from quire.command import BadInput
 
 
 def publish(engine: Engine, tag: str, registry: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labelling.errors import LabellingError
 from labelling.tool import Image
-from stages.naming import portable
+from quire.items.keys import portable
 
 IMAGES, ITEMS, LABELS, SPLIT = Path("data/images"), Path("data/items.csv"), Path("data/labels.csv"), Path("data/split.csv")
 OUT_OF_FOLD, PREDICTIONS = Path("model/out_of_fold.csv"), Path("reports/predictions.csv")
@@ -64,7 +64,7 @@ def _feedback(kept: dict[str, Row]) -> set[str]:
     label_of = {key: row["label"] for key, row in (_by_key(LABELS) if LABELS.exists() else {}).items()}
     sent = [row for path in sorted(_store().glob("*.csv")) for row in _rows(path)]
     _of_content({row["sha256"] for row in sent}, kept, "labels came for")
-    named = {(key, row["label"]) for row in sent for key, item in kept.items() if item["sha256"] == row["sha256"]}
+    named = {(key, row["label"]) for row in sent for key, item in kept.items() if item["image_sha256"] == row["sha256"]}
     return {key for key, label in named if label_of.get(key) != label}
 
 
@@ -79,16 +79,16 @@ CHOICES: dict[str, Callable[[dict[str, Row]], set[str]]] = {
 def _guarded(kept: dict[str, Row]) -> set[str]:
     """The images of the test set's documents and all that equal one of the test set: they share its fate."""
     tested = [kept[row["key"]] for row in _rows(SPLIT) if row["set"] == "test" and row["key"] in kept]
-    documents, contents = {row["document"] for row in tested}, {row["sha256"] for row in tested}
-    return {key for key, row in kept.items() if row["document"] in documents or row["sha256"] in contents}
+    documents, contents = {row["source"] for row in tested}, {row["image_sha256"] for row in tested}
+    return {key for key, row in kept.items() if row["source"] in documents or row["image_sha256"] in contents}
 
 
 def _of_content(hashes: set[str], kept: dict[str, Row], what: str) -> set[str]:
     """The images of these contents; what is not in the ledger cannot be pushed, and is said."""
-    strange = hashes - {row["sha256"] for row in kept.values()}
+    strange = hashes - {row["image_sha256"] for row in kept.values()}
     if strange:
         print(f"push: {what} {len(strange)} images that are not in {ITEMS}; bring their documents in to have them labelled")
-    return {key for key, row in kept.items() if row["sha256"] in hashes}
+    return {key for key, row in kept.items() if row["image_sha256"] in hashes}
 
 
 def _store() -> Path:
@@ -111,9 +111,9 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _image(row: Row) -> Image:
-    path = IMAGES / row["file"]
+    path = IMAGES / row["image"]
     content = path.read_bytes() if path.exists() else None
-    if content is None or hashlib.sha256(content).hexdigest() != row["sha256"]:
+    if content is None or hashlib.sha256(content).hexdigest() != row["image_sha256"]:
         state = "is not there" if content is None else "is not the file that data/items.csv names"
         raise LabellingError(f"{path} {state}: `dvc repro extract` makes it anew")
-    return Image(row["key"], portable(row["file"]), path, row["sha256"], len(content))
+    return Image(row["key"], portable(row["image"]), path, row["image_sha256"], len(content))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Image:
-    """A picture of the ledger. `name` is its file's name as the tools take it; `size` is in bytes."""
+    """An image of the ledger. `name` is its file's name as the tools take it; `size` is in bytes."""
 
     key: str
     name: str

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from quire.decode import decode
 from service import schema
 from service.auth import Tokens
-from service.decode import decode
 from service.engine import Engine, Given, Origin
 from service.errors import Refused, answer_refusal
 from service.settings import Settings
@@ -131,7 +131,7 @@ async def _classified(request: Request, field: str) -> tuple[Given, bytes]:
 async def classify(request: Request) -> JSONResponse:
     """Say what is on one image, sent as the multipart field `image` or as the raw body.
 
-    `?explain=true` adds `why`: the places of the picture that speak for the answer.
+    `?explain=true` adds `why`: the places of the image that speak for the answer.
     """
     given, data = await _classified(request, "image")
     engine: Engine = request.app.state.quire.engine
@@ -157,7 +157,7 @@ async def classify_batch(request: Request) -> JSONResponse:
 async def classify_pdf(request: Request) -> JSONResponse:
     """Say what is on each image of each page of a PDF, sent as the multipart field `pdf` or as the raw body.
 
-    `?pictures=true` adds a small picture to each row.
+    `?thumbnails=true` adds a small image to each row.
     """
     await _allowed(request)
     state: State = request.app.state.quire
@@ -165,28 +165,28 @@ async def classify_pdf(request: Request) -> JSONResponse:
         raise Refused("no_pdf_support", "this service was installed without its PDF part; send the images")
     data = only_file(await _received(request, "pdf"), "pdf")
     document = hashlib.sha256(data).hexdigest()
-    pictures = request.query_params.get("pictures") == "true"
+    thumbnails = request.query_params.get("thumbnails") == "true"
     with state.engine.slot():
         images = await asyncio.to_thread(state.pdf.read, data)  # waits for its process, not on the model's threads
-        works = [partial(_page_row, state, document, image, repeat, pictures) for image, repeat in images]
+        works = [partial(_page_row, state, document, image, repeat, thumbnails) for image, repeat in images]
         rows = await state.engine.on_threads(works)
     request.state.answers = [row.get("decision") for row in rows]
     return JSONResponse({"images": rows})
 
 
-def _page_row(state: State, document: str, image: Any, repeat: bool, pictures: bool) -> dict[str, Any]:
+def _page_row(state: State, document: str, image: Any, repeat: bool, thumbnails: bool) -> dict[str, Any]:
     place = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
         series(REJECTED, "damaged_image").inc()
         return place | Refused("damaged_image", image.problem).body
     row = place | _row(state, image.data, Origin(document, image.page, image.index))
-    return row | {"picture": _thumbnail(image.data)} if pictures and "error" not in row else row
+    return row | {"thumbnail": _thumbnail(image.data)} if thumbnails and "error" not in row else row
 
 
 def _thumbnail(data: bytes) -> str:
-    picture, buffer = decode(data), io.BytesIO()
-    picture.thumbnail((320, 320))
-    picture.save(buffer, "JPEG")
+    image, buffer = decode(data), io.BytesIO()
+    image.thumbnail((320, 320))
+    image.save(buffer, "JPEG")
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

@@ -11,9 +11,9 @@ import sys
 import bentoml
 from pydantic import ValidationError
 
+from quire.model.predictor import InvalidModel
 from service.api import State, create_app
 from service.engine import Engine
-from service.predictor import InvalidModel
 from service.settings import Settings
 from service.store import Store
 from service.telemetry import make_folder

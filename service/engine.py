@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from service.decode import UndecodableImage, decode, resize
+from quire.decode import UndecodableImage, decode, resize
+from quire.model.explain import PLACES, REFERENCES, Explainer, data_uri
+from quire.model.predictor import Answer, Predictor
+from quire.model.registry import model_file
 from service.errors import Refused, undecodable
-from service.explain import PLACES, REFERENCES, Explainer, data_uri
-from service.predictor import Answer, Predictor
-from service.registry import model_file
 from service.settings import Settings
 from service.threads import Result, Threads
 
@@ -26,7 +26,7 @@ ARCHIVED = "$Format:%H$"  # `git archive`, of which the bento is made, writes th
 
 @dataclass(frozen=True)
 class Given:
-    """An answer with its id; of the image the hash of its bytes, its pixels, and how unlike the training pictures it is."""
+    """An answer with its id; of the image the hash of its bytes, its pixels, and how unlike the training images it is."""
 
     id: str
     sha256: str
@@ -98,7 +98,7 @@ class Engine:
         return Given(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
 
     def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
-        """Why an image that was answered got this answer: a picture of its places, and training pictures where allowed."""
+        """Why an image that was answered got this answer: an image of its places, and training images where allowed."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
         places = self.explainer.places(square, answer.prediction)

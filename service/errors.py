@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from service.decode import UndecodableImage
+from quire.decode import UndecodableImage
 
 STATUS = {
     "empty": 400,

@@ -9,8 +9,8 @@ from multiprocessing import get_context
 
 from pebble import ProcessExpired, ProcessPool
 
+from quire.items.readers.pdf import PageImage, UnreadablePdf, is_repeat, open_pdf, page_images
 from service.errors import Refused
-from service.pdf import PageImage, UnreadablePdf, is_repeat, open_pdf, page_images
 from service.settings import Settings
 
 

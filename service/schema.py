@@ -2,7 +2,7 @@
 
 from typing import Any
 
-DESCRIPTION = "Says what is on a picture. Every refusal is a 4xx with `{'error': {'code', 'message'}}`."
+DESCRIPTION = "Says what is on an image. Every refusal is a 4xx with `{'error': {'code', 'message'}}`."
 
 # The page's own script, style and answers; no address outside the service.
 PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"

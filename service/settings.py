@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.decode import MAX_PIXELS
+from quire.decode import MAX_PIXELS
 
 
 class Settings(BaseSettings):
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
     threads: Annotated[int, Field(gt=0)] = 2  # where there are as many cores, each stays on one
 
-    explain_neighbours: bool = False  # whether `?explain=true` names the nearest training pictures
+    explain_neighbours: bool = False  # whether `?explain=true` names the nearest training images
 
     store: Path = Path("feedback")  # the log of answers and the labels that people sent
     keep_images: Literal["none", "feedback", "unsure", "both"] = "none"

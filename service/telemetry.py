@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.predictor import Answer, Reason
+from quire.model.predictor import Answer, Reason
 
 # BentoML gives all services of a user one folder for what their workers count, and empties it whenever one starts.
 FOLDER, OWN_FOLDER = "PROMETHEUS_MULTIPROC_DIR", "QUIRE_METRICS_FOLDER"

@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml, one file each, and the few modules that they share."""
+"""The stages of dvc.yaml, one file each."""

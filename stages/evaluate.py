@@ -16,20 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.decode import UndecodableImage
-from service.explain import PLACES, REFERENCES, Explainer
-from service.predictor import Answer, InvalidModel, Predictor
-from stages.baselines import majority, size_only
-from stages.card import model_card
-from stages.challenge import ask, challenge_set, outcome, report
-from stages.command import BadInput, Seed, run
-from stages.gate import judge
-from stages.label_noise import label_noise, rank
-from stages.metrics import Predictions, confusion, describe, reliability
-from stages.other_files import CHANGES, other_files
-from stages.pictures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability, draw_risk
-from stages.risk import risk_coverage
-from stages.tables import SETS, Assignment, Item, Label, read_table, write_csv, write_json
+from quire.command import BadInput, Seed, run
+from quire.decode import UndecodableImage
+from quire.evaluation.baselines import majority, size_only
+from quire.evaluation.challenge import ask, challenge_set, outcome, report
+from quire.evaluation.gate import judge
+from quire.evaluation.metrics import Predictions, confusion, describe, reliability
+from quire.evaluation.robustness import CHANGES, other_files
+from quire.items.tables import SETS, Assignment, Item, Label, read_table, write_csv, write_json
+from quire.model.explain import PLACES, REFERENCES, Explainer
+from quire.model.predictor import Answer, Predictor
+from quire.report.card import model_card
+from quire.report.figures import Mistake, draw_confusion, draw_curves, draw_mistakes, draw_reliability, draw_risk
+from quire.report.label_issues import label_noise, rank
+from quire.training.selective import risk_coverage
 
 TIMED = 50  # images whose latency is measured
 
@@ -53,12 +53,12 @@ def evaluate(
     images: Path, items: Path, labels: Path, split: Path, model: Path, challenge: Path, reports: Path,
     *, at_least: dict[str, float], at_most: dict[str, float], seed: Seed,
 ) -> None:  # fmt: skip
-    """Write metrics, predictions, plots, pictures, the model card and the gate's verdict.
+    """Write metrics, predictions, plots, images, the model card and the gate's verdict.
 
     `at_least` and `at_most` bound figures of metrics.json by their dotted names. Predicts through the service's
     predictor. Raises BadInput for a model file or an image that the service would refuse, or an unknown figure.
     """
-    predictor = _predictor(model / "model.onnx")
+    predictor = Predictor(model / "model.onnx")
     facts = _facts(items, labels, split, model / "out_of_fold.csv", predictor.labels)
     answers = _answers(predictor, images, facts)
     tested = _predictions(answers, [key for key in facts.keys if facts.set_of[key] == "test"], facts)
@@ -80,16 +80,9 @@ def evaluate(
     _draw_risk(reports / "plots", facts.out_of_fold, predictor.decision)
     doubts = rank(facts.out_of_fold, facts.keys, facts.labels, facts.kept, facts.set_of)
     label_noise(doubts, images, reports / "label_noise.html")
-    write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].file) for key in facts.keys[:TIMED]]))
+    write_json(reports / "latency.json", _latency(predictor, [images / str(facts.kept[key].image) for key in facts.keys[:TIMED]]))
     verdict = "passed" if gate["passed"] else f"not passed: {', '.join(c['metric'] for c in gate['checks'] if not c['passed'])}"
     print(f"evaluate: test accuracy {metrics['test']['accuracy']:.3f}, gate {verdict}")
-
-
-def _predictor(path: Path) -> Predictor:
-    try:
-        return Predictor(path)
-    except InvalidModel as error:
-        raise BadInput(str(error)) from error
 
 
 def _facts(items: Path, labels: Path, split: Path, out_of_fold: Path, classes: list[str]) -> Facts:
@@ -106,7 +99,7 @@ def _facts(items: Path, labels: Path, split: Path, out_of_fold: Path, classes: l
         out_of_fold=Predictions(
             probabilities=np.array([[float(row[label]) for label in classes] for row in rows]),
             targets=np.array([classes.index(row["label"]) for row in rows]),
-            groups=np.array([kept[key].document for key in keys]),
+            groups=np.array([kept[key].source for key in keys]),
         ),
         unfamiliarity=np.array([float(row["unfamiliarity"]) for row in rows]),
         fold_of=np.array([int(row["fold"]) for row in rows]),
@@ -118,7 +111,7 @@ def _answers(predictor: Predictor, images: Path, facts: Facts) -> dict[str, Answ
     """The answer for each image kept; None for one that the service would refuse, unless it has a label."""
     answers: dict[str, Answer | None] = {}
     for key, item in sorted(facts.kept.items()):
-        path = images / str(item.file)
+        path = images / str(item.image)
         try:
             answers[key] = predictor.classify(path.read_bytes())
         except UndecodableImage as error:
@@ -134,7 +127,7 @@ def _predictions(answers: dict[str, Answer | None], keys: list[str], facts: Fact
     return Predictions(
         probabilities=np.array([list(answer.probabilities.values()) for answer in given]),
         targets=np.array([facts.labels.index(facts.label_of[key]) for key in keys]),
-        groups=np.array([facts.kept[key].document for key in keys]),
+        groups=np.array([facts.kept[key].source for key in keys]),
     )
 
 
@@ -157,16 +150,16 @@ def _details(tested: Predictions, facts: Facts, min_confidence: float, seed: int
 
 
 def _trust(predictor: Predictor, images: Path, facts: Facts, challenge: Path, seed: int) -> dict[str, Any]:
-    """What the model's thresholds do out of fold, on the challenge set, and where only the file of a picture changes."""
+    """What the model's thresholds do out of fold, on the challenge set, and where only the file of an image changes."""
     crossed = facts.out_of_fold
     rows = zip(crossed.probabilities, facts.unfamiliarity, crossed.targets, strict=True)
     decided = [(facts.labels[target], predictor.answer(row, score)) for row, score, target in rows]
-    pictures = challenge_set(challenge, facts.labels)
-    files = [(images / str(facts.kept[key].file)).read_bytes() for key in facts.keys]
+    strangers = challenge_set(challenge, facts.labels)
+    files = [(images / str(facts.kept[key].image)).read_bytes() for key in facts.keys]
     return {
         "decision": predictor.decision,
         "decided": outcome(decided),
-        "challenge": report(pictures, ask(predictor, pictures)) if pictures else None,
+        "challenge": report(strangers, ask(predictor, strangers)) if strangers else None,
         "protocols": {"other_files": other_files(predictor, files, _sizes(facts), crossed.targets, seed)},
     }
 
@@ -266,7 +259,7 @@ def _mistakes(
 def _mistake(
     predictions: Predictions, number: int, key: str, where: str, facts: Facts, images: Path, explainer: Explainer
 ) -> Mistake:
-    file, prediction = images / str(facts.kept[key].file), facts.labels[predictions.predicted[number]]
+    file, prediction = images / str(facts.kept[key].image), facts.labels[predictions.predicted[number]]
     square = explainer.predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
     nearest = explainer.nearest(square, key)
     return Mistake(
@@ -277,7 +270,7 @@ def _mistake(
         confidence=float(predictions.confidence[number]),
         where=where,
         places=explainer.places(square, prediction),
-        nearest=[(each.caption, images / str(facts.kept[each.key].file)) for each in nearest],
+        nearest=[(each.caption, images / str(facts.kept[each.key].image)) for each in nearest],
     )
 
 

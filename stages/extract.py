@@ -18,11 +18,11 @@ from pebble import ProcessExpired, ProcessPool
 from pydantic import Field
 from tqdm import tqdm
 
-from service.decode import MAX_PIXELS
-from service.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_pdf, is_repeat, open_pdf, page_images
-from stages.command import BadInput, Positive, run
-from stages.naming import document_names, image_key
-from stages.tables import Item, write_table
+from quire.command import BadInput, Positive, run
+from quire.decode import MAX_PIXELS
+from quire.items.keys import document_names, image_key
+from quire.items.readers.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_pdf, is_repeat, open_pdf, page_images
+from quire.items.tables import Item, write_table
 
 Work = TypeVar("Work")
 
@@ -117,31 +117,33 @@ def extract_file(
 
 def _write(image: PageImage, document: str, name: str, images: Path) -> Item:
     key = image_key(name, image.page, image.index)
-    size = (image.width or None, image.height or None)
+    size: dict[str, Any] = {"width": image.width or None, "height": image.height or None}
     if image.problem:
-        return Item(key, document, image.page, image.index, "rejected", image.problem, *size, None, None)
+        return Item(key=key, source=document, page=image.page, index=image.index, status="rejected", reason=image.problem, **size)
     file = f"{key}.{image.extension}"
     (images / file).write_bytes(image.data)
     sha256 = hashlib.sha256(image.data).hexdigest()
-    return Item(key, document, image.page, image.index, "kept", None, *size, sha256, file)
+    return Item(
+        key=key, source=document, page=image.page, index=image.index, status="kept", image=file, image_sha256=sha256, **size
+    )
 
 
 def _mark_repeat(rows: list[Item]) -> list[Item]:
     """Mark the last image of a document as a repeat where its content equals the first's."""
     taken = [row for row in rows if row.status == "kept"]
-    if not is_repeat([str(row.sha256) for row in taken]):
+    if not is_repeat([str(row.image_sha256) for row in taken]):
         return rows
-    repeat = replace(taken[-1], status="repeat", reason=f"equals {taken[0].key}", file=None)
+    repeat = replace(taken[-1], status="repeat", reason=f"equals {taken[0].key}", image=None)
     return [repeat if row is taken[-1] else row for row in rows]
 
 
 def _rejected(document: str, reason: str) -> Item:
-    return Item(None, document, None, None, "rejected", reason, None, None, None, None)
+    return Item(key=None, source=document, status="rejected", reason=reason)
 
 
 def _keep_only(images: Path, ledger: list[Item]) -> None:
     """Delete what the ledger does not keep: repeats, and what a file that was stopped had written."""
-    kept = {row.file for row in ledger if row.file}
+    kept = {row.image for row in ledger if row.image}
     for path in images.iterdir():
         if path.name not in kept:
             path.unlink()
@@ -151,10 +153,10 @@ def _report(ledger: list[Item], files: int, raw: Path) -> None:
     counts = Counter(row.status for row in ledger)
     for row in ledger:
         if row.status == "rejected":
-            print(f"extract: rejected {row.key or row.document}: {row.reason}")
+            print(f"extract: rejected {row.key or row.source}: {row.reason}")
     print(f"extract: {files} files, {counts['kept']} kept, {counts['repeat']} repeats, {counts['rejected']} rejected")
     if not counts["kept"]:
-        raise BadInput(f"{raw}: no image to keep in {files} files; the first: {ledger[0].document}: {ledger[0].reason}")
+        raise BadInput(f"{raw}: no image to keep in {files} files; the first: {ledger[0].source}: {ledger[0].reason}")
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.command import BadInput, Positive, run
-from stages.exports import Export, Vote, read_export
-from stages.tables import Item, Label, read_table, write_table
+from quire.command import BadInput, Positive, run
+from quire.items.annotations.formats import Export, Vote, read_export
+from quire.items.tables import Item, Label, read_table, write_table
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Findings = dict[str, list[dict[str, Any]]]
@@ -89,7 +89,7 @@ def _matched(exports: list[Export], kept: dict[str, Item]) -> list[Vote]:
     """All votes, moved to the image of the content that they name, or of the second reading of its file's name."""
     by_hash: dict[str | None, list[str]] = defaultdict(list)
     for key, item in kept.items():
-        by_hash[item.sha256].append(key)
+        by_hash[item.image_sha256].append(key)
     votes = []
     for vote in (vote for export in exports for vote in export.votes):
         same_content = by_hash.get(vote.sha256, []) if vote.sha256 else []
@@ -139,8 +139,7 @@ def _decide(key: str, votes: list[Vote], min_votes: int, findings: Findings) -> 
         label, count = counts.most_common(1)[0]
         if count < len(opinions):
             findings["dissent"].append(entry)
-        sources = ";".join(sorted({vote.source for vote in votes}))
-        return Label(key, label, len(opinions), round(count / len(opinions), 4), ";".join(sorted(opinions)), sources)
+        return Label(key, label, len(opinions), round(count / len(opinions), 4))
     return None
 
 
@@ -148,7 +147,7 @@ def _compare_duplicates(rows: list[Label], kept: dict[str, Item], findings: Find
     """Name images of equal content whose labels differ: one of them is wrong."""
     labels: dict[str | None, dict[str, str]] = defaultdict(dict)
     for row in rows:
-        labels[kept[row.key].sha256][row.key] = row.label
+        labels[kept[row.key].image_sha256][row.key] = row.label
     findings["duplicate"] += [{"labels": same} for same in labels.values() if len(set(same.values())) > 1]
 
 

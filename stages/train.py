@@ -17,23 +17,23 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from service.decode import ResizeRule, UndecodableImage, decode
-from service.decode import resize as to_square
-from stages.command import BadInput, Positive, Seed, run
-from stages.cross_validation import HeldOut, assign_folds, calibrated, out_of_fold
-from stages.export import export
-from stages.fit import Curves, Decay, Examples, Schedule, fit_head
-from stages.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
-from stages.machine import write_machine
-from stages.metrics import proportion
-from stages.network import FEATURES, Backbone, Classifier, Encoder, Head, Network
-from stages.prior import Groups, members, prior_of, rest_of
-from stages.protocols import Decision, few_labels, leave_one_kind_out
-from stages.recipe import FineTuning, Recipe, limited_to
-from stages.split import Group, grouped
-from stages.tables import Assignment, Item, Label, read_table, write_csv, write_json, write_npz
-from stages.tracking import finish_run, recorded_run
-from stages.unfamiliar import compare
+from quire.command import BadInput, Positive, Seed, run
+from quire.decode import ResizeRule, UndecodableImage, decode
+from quire.decode import resize as to_square
+from quire.evaluation.metrics import proportion
+from quire.evaluation.protocols import Decision, few_labels, leave_one_kind_out
+from quire.items.groups import Group, grouped
+from quire.items.tables import Assignment, Item, Label, read_table, write_csv, write_json, write_npz
+from quire.provenance.lineage import hash_file, hash_files, hash_images, hash_json, imported_files
+from quire.provenance.machine import write_machine
+from quire.tracking import finish_run, recorded_run
+from quire.training.cross_validation import HeldOut, assign_folds, calibrated, out_of_fold
+from quire.training.encoders import FEATURES, Backbone, Classifier, Encoder, Head, Network
+from quire.training.familiarity import compare
+from quire.training.heads import Curves, Decay, Examples, Schedule, fit_head
+from quire.training.onnx_export import export
+from quire.training.strategies import FineTuning, Recipe, limited_to
+from quire.training.zero_shot import Groups, members, prior_of, rest_of
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -196,12 +196,12 @@ def _protocols(
 
 
 def _write_references(path: Path, data: Data, inputs: Tensor, chosen: NDArray[np.bool_]) -> None:
-    """What the nearest training pictures are called and where they come from: `service.explain`."""
+    """What the nearest training images are called and where they come from: `quire.model.explain`."""
     write_npz(
         path,
         keys=np.array(data.keys)[chosen],
         labels=np.array(data.labels)[data.targets[chosen]],
-        documents=np.array([item.document for item in data.items])[chosen],
+        documents=np.array([item.source for item in data.items])[chosen],
         pages=np.array([item.page for item in data.items])[chosen],
         features=inputs[chosen][:, :FEATURES].numpy(),
     )
@@ -231,7 +231,7 @@ def _load(images: Path, items: Path, labels: Path, split: Path, size: int, rule:
     keys = [str(item.key) for item in labelled]
     classes = sorted(set(label_of.values()))
     with ThreadPoolExecutor() as pool:
-        pixels = list(pool.map(lambda item: _square(images / str(item.file), size, rule), labelled))
+        pixels = list(pool.map(lambda item: _square(images / str(item.image), size, rule), labelled))
     return Data(
         keys=keys,
         items=labelled,

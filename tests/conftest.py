@@ -1,4 +1,4 @@
-"""Fixtures: small pictures and PDFs, the real data where they are present, and a project of one's own to run in."""
+"""Fixtures: small images and PDFs, the real data where they are present, and a project of one's own to run in."""
 
 import io
 import os
@@ -24,8 +24,8 @@ Encode = Callable[..., bytes]
 
 
 @pytest.fixture
-def picture() -> Encode:
-    """Make an encoded picture of smooth random colours, the same for the same seed."""
+def make_image() -> Encode:
+    """Make an encoded image of smooth random colours, the same for the same seed."""
 
     def make(
         encoding: str = "JPEG", *, mode: str = "RGB", size: tuple[int, int] = (48, 32), seed: int = 0, **options: object
@@ -54,7 +54,7 @@ def real_export() -> Path:
 
 @pytest.fixture(scope="session")
 def unfamiliar() -> Path:
-    """Pictures of kinds that the real set lacks, with `pictures.csv`."""
+    """Images of kinds that the real set lacks, with `pictures.csv`."""
     return _real("unfamiliar")
 
 
@@ -105,7 +105,7 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
 def demo(make_project: Callable[[], Path]) -> Path:
     """A project in which the demo ran once and was committed."""
     project = make_project()
-    run(project, sys.executable, "-m", "stages.demo")
+    run(project, sys.executable, "-m", "quire.demo.demo")
     run(project, "dvc", "repro")
     connections = project / ".git" / "connections"
     (project / ".git" / "connections-of-the-first-run").write_text(connections.read_text() if connections.exists() else "")
@@ -118,7 +118,7 @@ def demo(make_project: Callable[[], Path]) -> Path:
 def real(make_project: Callable[[], Path], real_pdfs: Path, real_export: Path) -> Path:
     """A project in which the real set was brought in and ran once."""
     project = make_project()
-    run(project, sys.executable, "-m", "stages.data", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
+    run(project, sys.executable, "-m", "quire.lifecycle.add", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
     run(project, "dvc", "repro")
     return project
 

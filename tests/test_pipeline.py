@@ -13,7 +13,7 @@ from git import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
-from service.predictor import Predictor
+from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
 from tests.service.conftest import Serve, serve
 
@@ -67,12 +67,12 @@ def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
     assert metrics["cross_validation"]["accuracy"] > 0.95
     assert metrics["baselines"]["size"] < 0.6
     assert read(demo / "reports" / "gate.json")["passed"]
-    summary = run(demo, sys.executable, "-m", "stages.summary").stdout
+    summary = run(demo, sys.executable, "-m", "quire.report.summary").stdout
     assert "272 found: 227 kept, 41 repeats, 4 rejected" in summary
     assert f"accuracy  test {metrics['test']['accuracy']:.3f} (95 % interval {metrics['test']['accuracy_low']:.3f} to" in summary
     for name in ("confusion", "reliability", "risk_coverage", "curves", "mistakes"):
-        with Image.open(demo / "reports" / "plots" / f"{name}.png") as picture:
-            assert len(picture.convert("RGB").getcolors(1_000_000) or []) > 20  # something is drawn
+        with Image.open(demo / "reports" / "plots" / f"{name}.png") as image:
+            assert len(image.convert("RGB").getcolors(1_000_000) or []) > 20  # something is drawn
 
 
 def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_model_file_says_all_that_serving_needs(demo: Path) -> None:
     assert predictor.run(images).probabilities.sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
     content = (demo / "model" / "model.onnx").read_bytes()
     assert str(demo).encode() not in content
-    assert b"stages/network.py" not in content
+    assert b"quire/training/encoders.py" not in content
 
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy
@@ -261,7 +261,7 @@ def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
 
 
 def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None:
-    """By eye: the picture labelled dog shows a dog and a cat."""
+    """By eye: the image labelled dog shows a dog and a cat."""
     first = re.findall(r"([^>]*)(?=<br>)", (real / "reports" / "label_noise.html").read_text())[:5]
     assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in first
 
@@ -271,28 +271,28 @@ def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None
     [(name, 0.96 if name.startswith("crop") else 0.98) for name in
      ("half_size", "double_size", "JPEG_quality_30", "grey", "crop_to_90", "mirrored", "white_border", "other_aspect_ratio")],
 )  # fmt: skip
-def test_the_same_picture_in_another_file_gets_the_same_answer(real: Path, change: str, bound: float) -> None:
+def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change: str, bound: float) -> None:
     assert read(real / "reports" / "metrics.json")["other_files"][change] >= bound
 
 
 @pytest.mark.parametrize(
     ("kinds", "right", "wrong", "unsure"), [(("animals", "things"), 0.93, 0.02, 0.15), (("cats", "dogs"), 0.98, 0.01, 0.05)]
 )
-def test_pictures_unlike_all_that_was_trained_on(
+def test_images_unlike_all_that_was_trained_on(
     real: Path, unfamiliar: Path, kinds: tuple[str, ...], right: float, wrong: float, unsure: float
 ) -> None:
-    from stages.challenge import ask, challenge_set, outcome
+    from quire.evaluation.challenge import ask, challenge_set, outcome
 
     predictor = Predictor(real / "model" / "model.onnx")
-    pictures = [picture for picture in challenge_set(unfamiliar, predictor.labels) if picture.kind in kinds]
-    found = outcome(list(zip([picture.label for picture in pictures], ask(predictor, pictures), strict=True)))
+    images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind in kinds]
+    found = outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
     assert found["right"]["value"] >= right
     assert found["decided_wrong"]["value"] <= wrong
     assert found["unsure"]["value"] <= unsure
 
 
 def test_no_real_document_is_in_two_sets(real: Path) -> None:
-    document = {row["key"]: row["document"] for row in rows(real / "data" / "items.csv")}
+    document = {row["key"]: row["source"] for row in rows(real / "data" / "items.csv")}
     pairs = {(document[row["key"]], row["set"]) for row in rows(real / "data" / "split.csv")}
     assert len(pairs) == len({name for name, _ in pairs}) == 25  # five documents have one page, without a label
 
@@ -316,11 +316,11 @@ def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
     """An untrained head on the real backbone, exported and run by ONNX Runtime, against PyTorch."""
     import torch
 
-    from stages.export import export
-    from stages.network import Backbone, Classifier, Encoder, Head, Network
-    from stages.prior import prior_of
-    from stages.reach import Reach
-    from stages.unfamiliar import Nearest
+    from quire.training.damping import Reach
+    from quire.training.encoders import Backbone, Classifier, Encoder, Head, Network
+    from quire.training.familiarity import Nearest
+    from quire.training.onnx_export import export
+    from quire.training.zero_shot import prior_of
 
     backbone, draws = Backbone("efficientnet-lite0", 224), torch.Generator().manual_seed(0)
     prior = prior_of(backbone.classifier, {"a": ["281 tabby"], "b": ["151 Chihuahua"], "c": "rest"}, ["a", "b", "c"])
@@ -347,7 +347,7 @@ def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
 
 
 def test_a_temporary_experiment_records_into_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from stages.tracking import tracking_uri
+    from quire.tracking import tracking_uri
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"

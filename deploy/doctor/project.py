@@ -9,7 +9,7 @@ from pathlib import Path
 from dvc.config import Config
 
 from deploy.doctor import Finding
-from stages.locks import content_hash, outputs, read_lock
+from quire.provenance.lock import content_hash, outputs, read_lock
 
 MODEL = "model/model.onnx"
 PATTERNS = {

@@ -19,7 +19,7 @@ from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store, tell_dvc
 from tests.conftest import ROOT, commit, free_port
-from tests.service.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import METADATA, write_model
 
 BINARIES = Path(sys.executable).parent
 CONFIG = ROOT / ".dvc" / "config"

@@ -52,7 +52,7 @@ def test_a_bento_holds_the_commit_and_its_model_alone_and_says_both(project: Pro
 
 
 def answered(project: Project, tag: str) -> Any:
-    """The answer of the served bento for a red picture: from a folder that is no repository."""
+    """The answer of the served bento for a red image: from a folder that is no repository."""
     port = free_port()
     surroundings = {name: value for name, value in environment(project.home).items() if name != "QUIRE_MODEL"}
     surroundings["BENTOML_HOME"] = str(project.home)

@@ -12,7 +12,7 @@ from deploy.check import TIGHT, running
 from deploy.engine import Engine, find_engine
 from deploy.layers import LIMIT_MB
 from deploy.publish import publish
-from stages.command import BadInput
+from quire.command import BadInput
 from tests.deploy.conftest import Project
 from tests.deploy.registry import registry
 from tests.service.test_api import plain
@@ -27,7 +27,7 @@ def demo(make_project: Callable[[], Path], tmp_path_factory: pytest.TempPathFact
     project = Project(make_project(), tmp_path_factory.mktemp("bentoml"))
     for name in ("data/raw.dvc", "data/annotations.dvc", "data/challenge.dvc", "dvc.lock"):  # of whoever runs the tests
         (project.root / name).unlink(missing_ok=True)
-    for command in (("stages.demo",), ("dvc", "repro")):
+    for command in (("quire.demo.demo",), ("dvc", "repro")):
         done = project.module(*command)
         assert done.returncode == 0, done.stdout + done.stderr
     project.commit()

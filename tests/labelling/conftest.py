@@ -1,4 +1,4 @@
-"""A project folder with drawn pictures and their ledger, and Ecotag's contract server."""
+"""A project folder with drawn images and their ledger, and Ecotag's contract server."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from labelling.ecotag import Ecotag
 from labelling.parameters import Parameters, read_parameters
-from stages.tables import Item, write_table
+from quire.items.tables import Item, write_table
 from tests.conftest import ROOT, Encode, free_port
 from tests.labelling.ecotag_server import State, running, token
 
@@ -42,8 +42,30 @@ class Folder:
             (self.path / "data" / "images").mkdir(parents=True, exist_ok=True)
             (self.path / "data" / "images" / name).write_bytes(content)
             key, sha256 = name.rsplit(".", 1)[0], hashlib.sha256(content).hexdigest()
-            items.append(Item(key, f"{key.split('_page')[0]}.pdf", 0, 0, "kept", None, 4, 4, sha256, name))
-        repeat = Item("z_page9_index0", "z.pdf", 9, 0, "repeat", "equals z_page0_index0", 4, 4, "0", None)
+            items.append(
+                Item(
+                    key=key,
+                    source=f"{key.split('_page')[0]}.pdf",
+                    page=0,
+                    index=0,
+                    status="kept",
+                    width=4,
+                    height=4,
+                    image_sha256=sha256,
+                    image=name,
+                )
+            )
+        repeat = Item(
+            key="z_page9_index0",
+            source="z.pdf",
+            page=9,
+            index=0,
+            status="repeat",
+            reason="equals z_page0_index0",
+            width=4,
+            height=4,
+            image_sha256="0",
+        )
         write_table(self.path / "data" / "items.csv", Item, [*items, repeat])
 
     def write(self, name: str, text: str) -> None:
@@ -58,7 +80,7 @@ class Folder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Encode) -> Folder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_image: Encode) -> Folder:
     """Twenty-four images of six documents."""
     monkeypatch.chdir(tmp_path)
     made = Folder(tmp_path)
@@ -66,7 +88,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Encode) -> 
     made.write(".dvc/config", "[core]\n    no_scm = True\n    analytics = false\n    check_update = false\n")
     made.keep(
         {
-            f"{document}_page{page}_index0.jpg": picture(seed=10 * n + page)
+            f"{document}_page{page}_index0.jpg": make_image(seed=10 * n + page)
             for n, document in enumerate("abcdef")
             for page in range(4)
         }

@@ -102,7 +102,7 @@ def test_before_the_first_training_the_missing_file_is_named(only: str) -> None:
         choose(only)
 
 
-def test_a_round_is_named_by_what_was_chosen(folder: Folder, picture: Encode) -> None:
+def test_a_round_is_named_by_what_was_chosen(folder: Folder, make_image: Encode) -> None:
     images = choose("unlabelled")
     assert round_name("quire", "unlabelled", images) == round_name("quire", "unlabelled", images[::-1])
     assert round_name("quire", "unlabelled", images) != round_name("quire", "unlabelled", images[1:])

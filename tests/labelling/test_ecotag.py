@@ -17,9 +17,9 @@ from labelling.ecotag import Ecotag
 from labelling.errors import CallFailed, LabellingError
 from labelling.parameters import Parameters
 from labelling.session import Bearer
+from quire.items.tables import Label, read_table
 from stages.extract import extract
 from stages.import_labels import TOLERABLE, import_labels
-from stages.tables import Label, read_table
 from tests.conftest import Encode
 from tests.labelling.conftest import Folder
 from tests.labelling.ecotag_server import State, token
@@ -140,34 +140,36 @@ def test_a_request_keeps_within_the_servers_caps(ecotag: State, client: Ecotag, 
     assert sum(call.endswith("/files") for call in ecotag.calls) == 2
 
 
-def test_an_empty_file_is_named_and_nothing_is_locked(ecotag: State, client: Ecotag, folder: Folder, picture: Encode) -> None:
-    folder.keep({"a_page0_index0.png": b"", "b_page0_index0.png": picture()})
+def test_an_empty_file_is_named_and_nothing_is_locked(ecotag: State, client: Ecotag, folder: Folder, make_image: Encode) -> None:
+    folder.keep({"a_page0_index0.png": b"", "b_page0_index0.png": make_image()})
     refused = folder.run(*PUSH)
     assert refused.stdout == "push: quire: 0 of 2 were there, 1 sent, 1 refused\n"
     assert refused.stderr == "push: error: refused:\n  a_page0_index0.png: left out by the server (0 bytes)\n"
     assert (ecotag.datasets[0]["locked"], ecotag.projects) == ("None", [])
 
 
-def test_a_file_of_another_content_under_our_name_is_named(ecotag: State, client: Ecotag, folder: Folder, picture: Encode) -> None:
-    folder.keep({"a_page0_index0.png": picture("PNG")})
+def test_a_file_of_another_content_under_our_name_is_named(
+    ecotag: State, client: Ecotag, folder: Folder, make_image: Encode
+) -> None:
+    folder.keep({"a_page0_index0.png": make_image("PNG")})
     ecotag.fault = lambda number, call, moment: "401" if call.endswith("/lock") else None
     with pytest.raises(CallFailed):
         client.push("quire", all_images())
     ecotag.fault = lambda *_: None
-    folder.keep({"a_page0_index0.png": picture("PNG", size=(9, 9))})
+    folder.keep({"a_page0_index0.png": make_image("PNG", size=(9, 9))})
     assert "another content is there: " in client.push("quire", all_images()).refused["a_page0_index0.png"]
-    folder.keep({"b_page0_index0.png": picture("PNG")})
+    folder.keep({"b_page0_index0.png": make_image("PNG")})
     with pytest.raises(LabellingError, match=r"dataset quire holds what is not to be pushed: a_page0_index0.png"):
         client.push("quire", all_images())
 
 
 def test_new_images_of_a_locked_dataset_are_a_round_of_their_own(
-    ecotag: State, folder: Folder, picture: Encode, client: Ecotag
+    ecotag: State, folder: Folder, make_image: Encode, client: Ecotag
 ) -> None:
     client.push("quire", all_images())
     annotate(ecotag, client, {"a_page0_index0.jpg": "cat"})
     images = {path.name: path.read_bytes() for path in (folder.path / "data" / "images").iterdir()}
-    folder.keep(images | {"new_page0_index0.jpg": picture(seed=99)})
+    folder.keep(images | {"new_page0_index0.jpg": make_image(seed=99)})
     refused = folder.run(*PUSH)
     assert "dataset quire is locked since its first push and lacks new_page0_index0.jpg; `push --only unlabelled`" in refused.stderr
     folder.write("data/labels.csv", "key,label,votes,agreement,annotators,source\na_page0_index0,cat,1,1.0,ecotag:2,e\n")
@@ -215,18 +217,18 @@ def test_a_project_that_is_there_otherwise_is_said(ecotag: State, folder: Folder
     assert "Datasets: quire is there with classification Internal, not Public" in folder.run(*PUSH).stderr
 
 
-def test_names_are_checked_before_the_first_call(ecotag: State, folder: Folder, picture: Encode) -> None:
+def test_names_are_checked_before_the_first_call(ecotag: State, folder: Folder, make_image: Encode) -> None:
     text = (folder.path / "params.yaml").read_text()
     folder.write("params.yaml", text.replace("cat,", "ca,").replace("cat:", "ca:"))
     assert "'ca': Ecotag takes names of 3 to 48 letters" in folder.run(*PUSH).stderr
     folder.write("params.yaml", text)
-    folder.keep({"&" * 200 + "_page0_index0.png": picture("PNG")})
+    folder.keep({"&" * 200 + "_page0_index0.png": make_image("PNG")})
     assert "Ecotag takes .png, .jpg, .jpeg with names of 3 to 512 characters" in folder.run(*PUSH).stderr
     assert ecotag.calls == []
 
 
-def test_a_name_in_another_script_goes_and_comes_back(ecotag: State, folder: Folder, client: Ecotag, picture: Encode) -> None:
-    folder.keep({"Übersicht {1}_page0_index0.png": picture("PNG"), "b_page0_index0.png": picture("PNG", seed=1)})
+def test_a_name_in_another_script_goes_and_comes_back(ecotag: State, folder: Folder, client: Ecotag, make_image: Encode) -> None:
+    folder.keep({"Übersicht {1}_page0_index0.png": make_image("PNG"), "b_page0_index0.png": make_image("PNG", seed=1)})
     assert folder.run(*PUSH).returncode == 0
     escaped = "{dc}bersicht {7b}1{7d}_page0_index0.png"
     assert {file["fileName"] for file in ecotag.datasets[0]["files"]} == {escaped, "b_page0_index0.png"}

@@ -13,9 +13,9 @@ from labelling.choose import all_images
 from labelling.errors import CallFailed, LabellingError
 from labelling.label_studio import LabelStudio, PersonalAccessToken
 from labelling.parameters import Parameters
+from quire.items.tables import Label, read_table
 from stages.extract import extract
 from stages.import_labels import TOLERABLE, import_labels
-from stages.tables import Label, read_table
 from tests.conftest import Encode
 from tests.labelling.conftest import Folder
 from tests.labelling.label_studio_server import Server, region, running
@@ -70,7 +70,7 @@ def test_a_push_with_either_token_brings_everything_about_once(server: Server, f
     assert 'value="dog"' in server.project(project)["label_config"]
 
 
-def test_the_picture_that_a_person_sees_is_ours(server: Server, folder: Folder, project: str, client: LabelStudio) -> None:
+def test_the_image_that_a_person_sees_is_ours(server: Server, folder: Folder, project: str, client: LabelStudio) -> None:
     client.push(project, all_images())
     for task in client._tasks(server.project(project)["id"]):
         shown = client.session.call("GET", task["data"]["image"]).content
@@ -154,11 +154,11 @@ def test_a_project_that_is_there_otherwise_is_said(server: Server, folder: Folde
     assert f"all bear the title {project}: delete or rename all but one" in folder.run(*PUSH).stderr
 
 
-def test_a_name_in_another_script_and_equal_pictures_come_back(
-    server: Server, folder: Folder, project: str, picture: Encode
+def test_a_name_in_another_script_and_equal_images_come_back(
+    server: Server, folder: Folder, project: str, make_image: Encode
 ) -> None:
     names = ["Übersicht {1}_page0_index0.png", "equal_page0_index0.png", "other_page0_index0.png"]
-    folder.keep(dict(zip(names, [picture("PNG"), picture("PNG", seed=1), picture("PNG", seed=1)], strict=True)))
+    folder.keep(dict(zip(names, [make_image("PNG"), make_image("PNG", seed=1), make_image("PNG", seed=1)], strict=True)))
     folder.run(*PUSH)
     for (_, task), label in zip(sorted(server.tasks(project).items()), ["dog", "cat", "other"], strict=True):
         server.annotate(task, label)

@@ -1,6 +1,5 @@
 import os
 import pty
-import subprocess
 import sys
 
 import pytest
@@ -9,12 +8,6 @@ from labelling.ecotag import Ecotag
 from tests.conftest import ROOT
 from tests.labelling.conftest import Folder
 from tests.labelling.ecotag_server import State
-
-
-def test_labelling_imports_nothing_of_ours_but_the_naming_of_images() -> None:
-    code = "import sys, labelling.__main__; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert {name for name in loaded if name.split(".")[0] in ("stages", "service")} == {"stages", "stages.naming"}
 
 
 def test_a_token_is_no_argument(folder: Folder) -> None:

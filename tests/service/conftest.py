@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, free_port
-from tests.service.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import METADATA, write_model
 
 
 @dataclass

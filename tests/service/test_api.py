@@ -23,24 +23,24 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from PIL import Image
 
+from quire.demo.demo import ENCRYPTED, pdf
+from quire.model.predictor import Answer
+from quire.provenance.lineage import imported_files
 from service.engine import Given
 from service.errors import Refused
-from service.predictor import Answer
 from service.settings import Settings
 from service.store import Store
-from stages.demo import ENCRYPTED, pdf
-from stages.lineage import imported_files
 from tests.conftest import ROOT, free_port
+from tests.quire.lifecycle.test_explain import model
+from tests.quire.model.test_predictor import METADATA, write_model
 from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
-from tests.service.test_predictor import METADATA, write_model
-from tests.stages.test_explain import model
 
 pytestmark = pytest.mark.server
 __all__ = ["model"]  # the fixture
 
 
 def plain(colour: str, encoding: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
-    """A picture of one colour: the test's model calls red cat, green dog, blue other, and grey it is unsure of."""
+    """An image of one colour: the test's model calls red cat, green dog, blue other, and grey it is unsure of."""
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, encoding, **options)
     return buffer.getvalue()
@@ -88,8 +88,8 @@ def test_a_pdf_gets_a_row_for_each_image_of_each_page(server: Server) -> None:
         (1, 0, "other", False),
         (2, 0, "cat", True),
     ]
-    row = server.client.post("/v1/classify/pdf?pictures=true", content=pdf([red])).json()["images"][0]
-    assert row["picture"].startswith("data:image/jpeg;base64,")
+    row = server.client.post("/v1/classify/pdf?thumbnails=true", content=pdf([red])).json()["images"][0]
+    assert row["thumbnail"].startswith("data:image/jpeg;base64,")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_hostile_image_inside_a_batch_spoils_only_its_row(server: Server) -> N
 @pytest.mark.parametrize(
     ("request_parts", "expected"),
     [
-        ({"files": {"picture": plain("red")}}, (400, "wrong_field")),
+        ({"files": {"image": plain("red")}}, (400, "wrong_field")),
         ({"files": {"image": (None, "http://192.0.2.1/cat.jpg")}}, (400, "wrong_field")),
         ({"files": [("image", plain("red")), ("image", plain("blue"))]}, (400, "too_many_images")),
         ({"files": {"image": ("x", b"")}}, (400, "empty")),
@@ -247,12 +247,12 @@ def test_what_is_kept_is_forgotten_after_the_days_that_configuration_says(tmp_pa
         for name in ("old", "new", "later")
     ]
     for given in answers[:2]:
-        store.log(given, b"picture")
+        store.log(given, b"image")
     long_ago = time.time() - 31 * 86400
     os.utime(tmp_path / "images" / "sha-old", (long_ago, long_ago))
     store.database.execute("UPDATE answers SET time = ? WHERE id = 'old'", (long_ago,))
     store.forgotten = long_ago  # an hour has passed
-    store.log(answers[2], b"picture")
+    store.log(answers[2], b"image")
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["sha-later", "sha-new"]
     with pytest.raises(Refused, match="no answer has the id 'old'"):
         store.find("old")
@@ -355,7 +355,7 @@ def test_a_slow_client_holds_no_worker_and_is_sent_away(server: Server) -> None:
 
 
 def test_bodies_that_are_too_much_together_are_429_until_some_are_gone(serve: Serve) -> None:
-    image = plain("red", "PNG") + bytes(100_000)  # what follows the picture is not looked at
+    image = plain("red", "PNG") + bytes(100_000)  # what follows the image is not looked at
     with serve(max_bytes="300000", max_bytes_together="500000") as small:
         host, port = small.client.base_url.host, small.client.base_url.port or 0
         slow = [socket.create_connection((host, port), timeout=10) for _ in range(2)]
@@ -470,10 +470,10 @@ def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
     assert "quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on 0.0.0.0" in output
 
 
-def test_why_is_told_on_request_and_training_pictures_only_where_configuration_allows(
+def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(
     server: Server, serve: Serve, model: Path
 ) -> None:
-    """The model of tests/stages/test_explain.py, with its training pictures beside it."""
+    """The model of tests/stages/test_explain.py, with its training images beside it."""
     assert "why" not in server.client.post("/v1/classify", content=plain("lime")).json()
     assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"] == {"places": None, "nearest": []}
     with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:

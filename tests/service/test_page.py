@@ -14,10 +14,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from stages.demo import pdf
+from quire.demo.demo import pdf
+from tests.quire.lifecycle.test_explain import model
 from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
-from tests.stages.test_explain import model
 
 pytestmark = pytest.mark.server
 __all__ = ["model"]  # the fixture
@@ -64,7 +64,7 @@ def read_log(browser: webdriver.Chrome, kind: str) -> list[dict[str, str]]:
     return entries
 
 
-def test_a_picture_gets_its_answer_bars_and_model(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
+def test_an_image_gets_its_answer_bars_and_model(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(plain("red"))
     (text,) = send(opened(browser, server), tmp_path / "red.png", answers=1)
     assert "red.png" in text
@@ -78,7 +78,7 @@ def test_a_picture_gets_its_answer_bars_and_model(browser: webdriver.Chrome, ser
     assert max(widths[1:]) <= 1
 
 
-def test_a_pdf_gets_a_row_and_a_picture_for_each_page(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
+def test_a_pdf_gets_a_row_and_an_image_for_each_page(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
     red = plain("red", "JPEG")
     (tmp_path / "pages.pdf").write_bytes(pdf([red, plain("blue", "JPEG"), red]))
     texts = send(opened(browser, server), tmp_path / "pages.pdf", answers=3)
@@ -89,7 +89,7 @@ def test_a_pdf_gets_a_row_and_a_picture_for_each_page(browser: webdriver.Chrome,
 
 
 def test_what_is_refused_says_why_and_the_rest_is_answered(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     (tmp_path / "good.png").write_bytes(plain("blue"))
     texts = send(opened(browser, server), tmp_path / "bad.png", tmp_path / "good.png", answers=2)
     assert "other" in texts[0]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.decode import decode
-from stages.command import BadInput, call
-from stages.demo import ENCRYPTED, pdf
+from quire.command import BadInput, call
+from quire.decode import decode
+from quire.demo.demo import ENCRYPTED, pdf
+from quire.items.tables import Item, read_table
 from stages.extract import extract
-from stages.tables import Item, read_table
 from tests.conftest import Encode
 
 BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0}
@@ -25,22 +25,32 @@ def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[It
     return read_table(tmp_path / "items.csv", Item)
 
 
-def test_a_row_for_every_image_with_its_bytes(tmp_path: Path, picture: Encode) -> None:
-    (row,) = extracted(tmp_path, {"a.pdf": pdf([picture()])})
-    digest = hashlib.sha256(picture()).hexdigest()
-    assert row == Item("a_page0_index0", "a.pdf", 0, 0, "kept", None, 48, 32, digest, "a_page0_index0.jpg")
-    assert (tmp_path / "images" / "a_page0_index0.jpg").read_bytes() == picture()
+def test_a_row_for_every_image_with_its_bytes(tmp_path: Path, make_image: Encode) -> None:
+    (row,) = extracted(tmp_path, {"a.pdf": pdf([make_image()])})
+    digest = hashlib.sha256(make_image()).hexdigest()
+    assert row == Item(
+        key="a_page0_index0",
+        source="a.pdf",
+        page=0,
+        index=0,
+        status="kept",
+        width=48,
+        height=32,
+        image_sha256=digest,
+        image="a_page0_index0.jpg",
+    )
+    assert (tmp_path / "images" / "a_page0_index0.jpg").read_bytes() == make_image()
 
 
-def test_only_a_last_image_that_equals_the_first_is_a_repeat(tmp_path: Path, picture: Encode) -> None:
-    one, two = picture(seed=1), picture(seed=2)
+def test_only_a_last_image_that_equals_the_first_is_a_repeat(tmp_path: Path, make_image: Encode) -> None:
+    one, two = make_image(seed=1), make_image(seed=2)
     rows = extracted(tmp_path, {"one.pdf": pdf([one]), "repeat.pdf": pdf([one, two, one]), "other.pdf": pdf([one, one, two])})
     assert [row.key for row in rows if row.status == "repeat"] == ["repeat_page2_index0"]
     assert len(list((tmp_path / "images").iterdir())) == 6
 
 
-def test_one_bad_file_costs_one_row_each(tmp_path: Path, picture: Encode) -> None:
-    whole = pdf([picture(size=(300, 300))])
+def test_one_bad_file_costs_one_row_each(tmp_path: Path, make_image: Encode) -> None:
+    whole = pdf([make_image(size=(300, 300))])
     bad = {
         "text.pdf": b"text",
         "empty.pdf": b"",
@@ -48,38 +58,38 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, picture: Encode) -> Non
         "cut.pdf": whole[: len(whole) // 2],
         "blank.pdf": pdf([None]),
     }
-    rows = extracted(tmp_path, {"good.pdf": pdf([picture()])} | bad)
-    reasons = {row.document: row.reason or "" for row in rows if row.status == "rejected"}
+    rows = extracted(tmp_path, {"good.pdf": pdf([make_image()])} | bad)
+    reasons = {row.source: row.reason or "" for row in rows if row.status == "rejected"}
     assert set(reasons) == set(bad)
     assert reasons["text.pdf"].startswith("not a PDF")
     assert reasons["empty.pdf"] == "empty file"
     assert reasons["locked.pdf"].startswith("encrypted")
     assert reasons["cut.pdf"].startswith("damaged")
     assert reasons["blank.pdf"] == "no image on its pages"
-    assert [row.document for row in rows if row.status == "kept"] == ["good.pdf"]
+    assert [row.source for row in rows if row.status == "kept"] == ["good.pdf"]
 
 
-def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, picture: Encode) -> None:
-    rows = extracted(tmp_path, {"a/x.pdf": pdf([picture(seed=1)]), "b/x.pdf": pdf([picture(seed=2)])})
+def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, make_image: Encode) -> None:
+    rows = extracted(tmp_path, {"a/x.pdf": pdf([make_image(seed=1)]), "b/x.pdf": pdf([make_image(seed=2)])})
     assert [row.key for row in rows] == ["a-x_page0_index0", "b-x_page0_index0"]
 
 
-def test_a_file_beside_a_pdf_does_not_take_its_name(tmp_path: Path, picture: Encode) -> None:
-    rows = extracted(tmp_path, {"x.pdf": pdf([picture()]), "x.xml": b"<xml/>"})
-    assert [(row.document, row.key, row.status) for row in rows] == [
+def test_a_file_beside_a_pdf_does_not_take_its_name(tmp_path: Path, make_image: Encode) -> None:
+    rows = extracted(tmp_path, {"x.pdf": pdf([make_image()]), "x.xml": b"<xml/>"})
+    assert [(row.source, row.key, row.status) for row in rows] == [
         ("x.pdf", "x_page0_index0", "kept"),
         ("x.xml", None, "rejected"),
     ]
 
 
-def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, picture: Encode) -> None:
-    extracted(tmp_path, {"good.pdf": pdf([picture()])})
+def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, make_image: Encode) -> None:
+    extracted(tmp_path, {"good.pdf": pdf([make_image()])})
     try:
-        Path(os.fsdecode(os.fsencode(tmp_path) + b"/raw/lat\xe9.pdf")).write_bytes(pdf([picture()]))
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/raw/lat\xe9.pdf")).write_bytes(pdf([make_image()]))
     except OSError:
         pytest.skip("this file system takes no name that is not UTF-8")
     rows = extracted(tmp_path, {})
-    assert [(row.status, row.reason) for row in rows if row.document != "good.pdf"] == [
+    assert [(row.status, row.reason) for row in rows if row.source != "good.pdf"] == [
         ("rejected", "its name is not UTF-8; rename it")
     ]
 
@@ -92,19 +102,19 @@ def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, valu
         call(extract, [tmp_path, tmp_path / "images", tmp_path / "items.csv"], BOUNDS | {name: value})
 
 
-def test_bounds_cost_the_file_or_the_image_and_name_it(tmp_path: Path, picture: Encode) -> None:
-    files = {"long.pdf": pdf([picture()] * 4), "large.pdf": pdf([picture(size=(200, 200)), picture()])}
+def test_bounds_cost_the_file_or_the_image_and_name_it(tmp_path: Path, make_image: Encode) -> None:
+    files = {"long.pdf": pdf([make_image()] * 4), "large.pdf": pdf([make_image(size=(200, 200)), make_image()])}
     rows = extracted(tmp_path, files, max_pages=3, max_pixels=10_000)
-    reasons = {row.key or row.document: row.reason for row in rows if row.status == "rejected"}
+    reasons = {row.key or row.source: row.reason for row in rows if row.status == "rejected"}
     assert reasons["long.pdf"] == "4 pages, over the limit of 3"
     assert reasons["large_page0_index0"] == "200 x 200 pixels, over the limit of 10000"
     assert [row.key for row in rows if row.status == "kept"] == ["large_page1_index0"]
 
 
-def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, picture: Encode) -> None:
-    slow = pdf([picture("PNG", size=(1500, 1500))] * 50)
-    rows = extracted(tmp_path, {"a.pdf": pdf([picture()]), "slow.pdf": slow, "z.pdf": pdf([picture()])}, max_seconds=0.5)
-    assert [(row.document, row.status, row.reason) for row in rows] == [
+def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, make_image: Encode) -> None:
+    slow = pdf([make_image("PNG", size=(1500, 1500))] * 50)
+    rows = extracted(tmp_path, {"a.pdf": pdf([make_image()]), "slow.pdf": slow, "z.pdf": pdf([make_image()])}, max_seconds=0.5)
+    assert [(row.source, row.status, row.reason) for row in rows] == [
         ("a.pdf", "kept", None),
         ("slow.pdf", "rejected", "not done after 0.5 s"),
         ("z.pdf", "kept", None),
@@ -112,11 +122,11 @@ def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, picture: Encod
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a_page0_index0.jpg", "z_page0_index0.jpg"]
 
 
-def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path, picture: Encode) -> None:
-    files = {f"{name}.pdf": pdf([picture(seed=seed)]) for seed, name in enumerate("cab")}
+def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path, make_image: Encode) -> None:
+    files = {f"{name}.pdf": pdf([make_image(seed=seed)]) for seed, name in enumerate("cab")}
     extracted(tmp_path, files)
     before = (tmp_path / "items.csv").read_bytes()
-    extracted(tmp_path, {"d.pdf": pdf([picture(seed=9)])})
+    extracted(tmp_path, {"d.pdf": pdf([make_image(seed=9)])})
     assert len(list((tmp_path / "images").iterdir())) == 4
     (tmp_path / "raw" / "d.pdf").unlink()
     extracted(tmp_path, {})
@@ -124,8 +134,8 @@ def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path
     assert len(list((tmp_path / "images").iterdir())) == 3
 
 
-def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, picture: Encode) -> None:
-    extracted(tmp_path, {"a.pdf": pdf([picture()])})
+def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, make_image: Encode) -> None:
+    extracted(tmp_path, {"a.pdf": pdf([make_image()])})
     (tmp_path / "raw" / "a.pdf").write_bytes(b"text")
     with pytest.raises(BadInput, match=r"no image to keep in 1 files; the first: a.pdf: not a PDF"):
         extracted(tmp_path, {})
@@ -140,8 +150,8 @@ def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
     rows = read_table(tmp_path / "items.csv", Item)
     assert Counter(row.status for row in rows) == {"kept": 147, "repeat": 25}
     for row in rows:
-        if row.file:
-            assert decode((tmp_path / "images" / row.file).read_bytes()).size == (row.width, row.height)
+        if row.image:
+            assert decode((tmp_path / "images" / row.image).read_bytes()).size == (row.width, row.height)
 
 
 def test_four_images_come_from_the_extraction_cases(tmp_path: Path, extraction_cases: Path) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stages.command import BadInput
+from quire.command import BadInput
+from quire.items.tables import Item, Label, read_table, write_table
 from stages.extract import extract
 from stages.import_labels import TOLERABLE, import_labels
-from stages.tables import Item, Label, read_table, write_table
 from tests.stages.test_extract import BOUNDS
 
 KEYS = ["a", "b", "c", "d"]
@@ -43,8 +43,38 @@ def annotation(who: int, *choices: str, at: str = "2026-01-01", cancelled: bool 
 
 def imported(tmp_path: Path, exports: dict[str, str], **parameters: Any) -> tuple[dict[str, Label], dict[str, Any]]:
     """Run the stage on a ledger of a, b, c and d (d equal to c) and these exports."""
-    items = [Item(key, f"{key}.pdf", 0, 0, "kept", None, 4, 4, f"sha-{min(key, 'c')}", f"{key}.jpg") for key in KEYS]
-    write_table(tmp_path / "items.csv", Item, [*items, Item("z", "a.pdf", 1, 0, "repeat", "equals a", 4, 4, "sha-a", None)])
+    items = [
+        Item(
+            key=key,
+            source=f"{key}.pdf",
+            page=0,
+            index=0,
+            status="kept",
+            width=4,
+            height=4,
+            image_sha256=f"sha-{min(key, 'c')}",
+            image=f"{key}.jpg",
+        )
+        for key in KEYS
+    ]
+    write_table(
+        tmp_path / "items.csv",
+        Item,
+        [
+            *items,
+            Item(
+                key="z",
+                source="a.pdf",
+                page=1,
+                index=0,
+                status="repeat",
+                reason="equals a",
+                width=4,
+                height=4,
+                image_sha256="sha-a",
+            ),
+        ],
+    )
     (tmp_path / "annotations").mkdir(exist_ok=True)
     for name, content in exports.items():
         (tmp_path / "annotations" / name).write_text(content, encoding="utf-8")
@@ -60,7 +90,7 @@ def names(found: list[dict[str, Any]]) -> list[str]:
 
 def test_one_vote_is_a_label(tmp_path: Path) -> None:
     labels, report = imported(tmp_path, {"e.json": ecotag(("2", "a", "cat"))})
-    assert labels == {"a": Label("a", "cat", 1, 1.0, "ecotag:2", "e.json")}
+    assert labels == {"a": Label("a", "cat", 1, 1.0)}
     assert names(report["unlabelled"]) == ["b", "c", "d"]
     assert report["warnings"] == [f"no image has the label {label}: the model will not know it" for label in ("dog", "other")]
 
@@ -106,14 +136,14 @@ def test_votes_of_several_exports_count_together(tmp_path: Path) -> None:
         "3.csv": "file;label;annotator\na.jpg;cat;eve\nb.jpg;dog;eve\n",
     }
     labels, _ = imported(tmp_path, exports)
-    assert (labels["a"].label, labels["a"].annotators) == ("cat", "csv:eve;ecotag:1;label-studio:1")
-    assert labels["b"].source == "2.json;3.csv"
+    assert (labels["a"].label, labels["a"].votes) == ("cat", 3)
+    assert labels["b"].votes == 2
 
 
 def test_feedback_of_the_service_counts_for_the_image_of_that_content(tmp_path: Path) -> None:
     feedback = "key,sha256,label,annotator\n5f2d5a0c,sha-b,dog,feedback eve\n"
     labels, _ = imported(tmp_path, {"5f2d5a0c.csv": feedback})
-    assert (labels["b"].label, labels["b"].annotators) == ("dog", "csv:feedback eve")
+    assert (labels["b"].label, labels["b"].votes) == ("dog", 1)
 
 
 def test_label_studio_answers_that_are_no_votes(tmp_path: Path) -> None:
@@ -176,7 +206,17 @@ def test_every_vote_is_reported_with_its_annotator_and_date(tmp_path: Path) -> N
 
 
 def test_a_name_that_begins_like_an_upload_is_found_as_it_is(tmp_path: Path) -> None:
-    real = Item("000edd72-8c4b_page0_index0", "x.pdf", 0, 0, "kept", None, 4, 4, "sha-x", "x.jpg")
+    real = Item(
+        key="000edd72-8c4b_page0_index0",
+        source="x.pdf",
+        page=0,
+        index=0,
+        status="kept",
+        width=4,
+        height=4,
+        image_sha256="sha-x",
+        image="x.jpg",
+    )
     write_table(tmp_path / "items.csv", Item, [real])
     (tmp_path / "annotations").mkdir()
     url = "s3://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"

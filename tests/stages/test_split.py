@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from stages.command import BadInput
+from quire.command import BadInput
+from quire.items.tables import Assignment, Item, Label, SetName, read_table, write_table
 from stages.split import split
-from stages.tables import Assignment, Item, Label, SetName, read_table, write_table
 
 RATIOS: dict[SetName, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 LABELS = ("cat", "dog", "other")
@@ -21,8 +21,20 @@ def assigned(
         for number in range(count):
             key = f"{document}_{number}"
             content = "shared" if document.startswith("twin") and number == 0 else key
-            items.append(Item(key, document, number, 0, "kept", None, 4, 4, content, f"{key}.jpg"))
-            labels.append(Label(key, LABELS[(number + len(items)) % 3], 1, 1.0, "eve", "e.csv"))
+            items.append(
+                Item(
+                    key=key,
+                    source=document,
+                    page=number,
+                    index=0,
+                    status="kept",
+                    width=4,
+                    height=4,
+                    image_sha256=content,
+                    image=f"{key}.jpg",
+                )
+            )
+            labels.append(Label(key, LABELS[(number + len(items)) % 3], 1, 1.0))
     write_table(tmp_path / "items.csv", Item, items)
     write_table(tmp_path / "labels.csv", Label, labels)
     write_table(tmp_path / "frozen.csv", Assignment, [Assignment(key, name) for key, name in (frozen or {}).items()])

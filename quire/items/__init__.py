@@ -1,0 +1,1 @@
+"""What an item is: the ledger, keys, groups and the tables between the stages."""

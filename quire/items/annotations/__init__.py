@@ -1,0 +1,1 @@
+"""Exports of annotation tools to votes, votes to labels."""

@@ -1,0 +1,1 @@
+"""What answers: inputs, the predictor, why it answers so. No torch, no DVC."""

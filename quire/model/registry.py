@@ -1,0 +1,45 @@
+"""Where the model file comes from: a path, or an MLflow registry (`models:/quire@champion`)."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quire.model.predictor import InvalidModel
+
+SCHEME = "models:/"
+FILE = "model.onnx"
+# A dead registry is an error after seconds, not after MLflow's default of seven retries of two minutes.
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+@contextmanager
+def model_file(model: Path) -> Iterator[Path]:
+    """The file that QUIRE_MODEL names, brought from the registry of MLFLOW_TRACKING_URI if need be.
+
+    Raises InvalidModel where the registry does not answer, does not know the model, or MLflow is not installed.
+    """
+    if not str(model).startswith(SCHEME):
+        yield model
+        return
+    with tempfile.TemporaryDirectory(prefix="quire-model-") as folder:
+        yield Path(_download(str(model), folder), FILE)
+
+
+def _download(uri: str, folder: str) -> str:
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - an optional part
+    except ImportError as error:
+        raise InvalidModel(f"{uri}: a registry needs mlflow-skinny, the group `registry`, which is not installed") from error
+    try:
+        return str(download_artifacts(uri, dst_path=folder))
+    except Exception as error:  # requests', SQLAlchemy's and MLflow's own errors share no base class
+        place = os.environ.get("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI, which is not set")
+        raise InvalidModel(f"{uri}: not to be had from {place}: {' '.join(str(error).split())[:300]}") from error

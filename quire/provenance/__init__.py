@@ -1,0 +1,1 @@
+"""Where results come from: lineage, the lock, trace, proof."""

@@ -1,0 +1,31 @@
+"""What makes two machines compute different last digits: recorded beside the model, compared by `quire.provenance.prove`."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_info
+
+# Those that compute, decode or write what a stage puts out.
+LIBRARIES = ("matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript", "pillow", "pymupdf", "scikit-learn", "scipy", "torch")
+
+
+def describe_machine(threads: int) -> dict[str, Any]:
+    """Processor, instruction set, threads and library versions; nothing that names the machine itself."""
+    return {
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "blas": sorted({library["architecture"] for library in threadpool_info() if "architecture" in library}),
+        "threads": threads,
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def write_machine(path: Path, threads: int) -> None:
+    """Write the description as JSON."""
+    path.write_text(json.dumps(describe_machine(threads), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""How a model is fitted: encoders, heads, fusion, calibration, abstention, familiarity."""

@@ -1,0 +1,136 @@
+"""How unlike the training images an image is: the score that is served, and those it was compared with."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from sklearn.covariance import ledoit_wolf
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+NEIGHBOURS = 5
+MOST = 500  # training images of a label that are compared with: what the model file carries
+FARTHEST = 2.0  # one minus the least cosine: to a label without training images, as a fold may have
+
+Floats = NDArray[np.float64]
+
+
+class Nearest(nn.Module):
+    """One minus the mean cosine to the nearest training images of each label (Sun et al. 2022).
+
+    That of the predicted label is the unfamiliarity. It is 0 for the rest: what nothing names may look like anything.
+    """
+
+    def __init__(self, features: Tensor, targets: Tensor, classes: int, rest: int | None) -> None:
+        super().__init__()
+        unit = normalize(features, dim=1)
+        self.rest = rest
+        self.references = nn.ParameterList(
+            nn.Parameter(_spread(unit[targets == label]), requires_grad=False) for label in range(classes)
+        )  # (M, 1280) each
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, 1280) → the distance to each label's training images, (N, C) float32."""
+        unit = normalize(features, dim=1)
+        columns = [self._distance(unit, reference, label) for label, reference in enumerate(self.references)]
+        return torch.stack(columns, 1)
+
+    def _distance(self, unit: Tensor, reference: Tensor, label: int) -> Tensor:
+        if label == self.rest:
+            return unit[:, 0] * 0
+        if not len(reference):
+            return torch.full_like(unit[:, 0], FARTHEST)
+        nearest = (unit @ reference.T).topk(min(NEIGHBOURS, len(reference)), dim=1).values
+        return 1 - nearest.mean(1)
+
+
+def _spread(references: Tensor) -> Tensor:
+    """At most MOST of them, evenly spread over their order."""
+    step = max(len(references) / MOST, 1)
+    return references[[int(number * step) for number in range(min(len(references), MOST))]].clone()
+
+
+def compare(
+    features: Floats, targets: NDArray[np.int64], fold_of: NDArray[np.int64], logits: Floats, rest: int | None
+) -> dict[str, float]:
+    """How well each score tells a label that was left out from the labels that were not: mean AUROC, 0.5 by chance.
+
+    Features (N, 1280), out-of-fold logits (N, C). Each label but the rest is left out in turn: its images are scored
+    against the others', whose own scores are out of fold.
+    """
+    found: dict[str, list[float]] = {name: [] for name in SCORES}
+    for label in np.unique(targets):
+        if label == rest or len(np.unique(targets[targets != label])) < 2:
+            continue
+        kept = targets != label
+        columns = [column for column in range(logits.shape[1]) if column != label]
+        for name, score in SCORES.items():
+            known = np.zeros(len(targets))
+            for fold in np.unique(fold_of[kept]):
+                train, out = kept & (fold_of != fold), kept & (fold_of == fold)
+                known[out] = score(
+                    features[train], targets[train], logits[train][:, columns], features[out], logits[out][:, columns]
+                )
+            new = ~kept
+            unknown = score(features[kept], targets[kept], logits[kept][:, columns], features[new], logits[new][:, columns])
+            truth = np.concatenate([np.zeros(kept.sum()), np.ones(new.sum())])
+            found[name].append(float(roc_auc_score(truth, np.concatenate([known[kept], unknown]))))
+    return {name: round(float(np.mean(values)), 6) for name, values in found.items() if values}
+
+
+def _energy(_: Floats, __: NDArray[np.int64], ___: Floats, ____: Floats, logits: Floats) -> Floats:
+    """Liu et al. 2020."""
+    return np.asarray(-logsumexp(logits, axis=1))
+
+
+def _max_logit(_: Floats, __: NDArray[np.int64], ___: Floats, ____: Floats, logits: Floats) -> Floats:
+    """Hendrycks et al. 2022."""
+    return np.asarray(-logits.max(1))
+
+
+def _nearest(train: Floats, targets: NDArray[np.int64], _: Floats, asked: Floats, __: Floats) -> Floats:
+    """What `Nearest` serves, of the nearest label."""
+    labels = np.unique(targets)
+    score = Nearest(torch.from_numpy(train), torch.from_numpy(np.searchsorted(labels, targets)), len(labels), None)
+    with torch.inference_mode():
+        return np.asarray(score(torch.from_numpy(asked)).min(1).values.numpy())
+
+
+def _relative_mahalanobis(train: Floats, targets: NDArray[np.int64], _: Floats, asked: Floats, __: Floats) -> Floats:
+    """Ren et al. 2021, in the training images' 64 main directions, covariances shrunk (Ledoit and Wolf 2004)."""
+    centre = train.mean(0)
+    basis = np.linalg.svd(train - centre, full_matrices=False)[2][:64].T  # (1280, 64)
+    train, asked = (train - centre) @ basis, (asked - centre) @ basis
+    labels = np.unique(targets)
+    means = np.stack([train[targets == label].mean(0) for label in labels])
+    within = np.linalg.inv(ledoit_wolf(train - means[np.searchsorted(labels, targets)], assume_centered=True)[0])
+    background = np.linalg.inv(ledoit_wolf(train, assume_centered=True)[0])
+    distances = np.stack([_mahalanobis(asked - mean, within) for mean in means], 1)
+    return np.asarray(distances.min(1) - _mahalanobis(asked, background))
+
+
+def _mahalanobis(offsets: Floats, precision: Floats) -> Floats:
+    return np.asarray(np.einsum("nd,de,ne->n", offsets, precision, offsets))
+
+
+def _vim(train: Floats, _: NDArray[np.int64], logits: Floats, asked: Floats, asked_logits: Floats) -> Floats:
+    """Virtual-logit matching (Wang et al. 2022), its residual off the 32 main directions."""
+    centre = train.mean(0)
+    basis = np.linalg.svd(train - centre, full_matrices=False)[2][:32].T  # (1280, 32)
+
+    def residual(features: Floats) -> Floats:
+        offsets = features - centre
+        return np.asarray(np.linalg.norm(offsets - offsets @ basis @ basis.T, axis=1))
+
+    scale = logits.max(1).mean() / residual(train).mean()
+    return np.asarray(scale * residual(asked) - logsumexp(asked_logits, axis=1))
+
+
+SCORES = {
+    "nearest training images": _nearest,
+    "relative Mahalanobis": _relative_mahalanobis,
+    "virtual-logit matching": _vim,
+    "energy": _energy,
+    "maximum logit": _max_logit,
+}

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from quire.command import BadInput
+from quire.evaluation.challenge import challenge_set, outcome
+from quire.model.predictor import Answer
+
+LABELS = ["cat", "dog", "other"]
+
+
+def place(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"an image")
+    return folder
+
+
+def test_a_folder_is_a_label_and_one_in_it_a_kind(tmp_path: Path) -> None:
+    place(tmp_path, "cat/a.jpg", "other/animals/b.PNG", "other/notes.txt")
+    assert [(each.label, each.kind) for each in challenge_set(tmp_path, LABELS)] == [("cat", "cat"), ("other", "other/animals")]
+
+
+def test_a_list_says_what_is_what_wherever_it_lies(tmp_path: Path) -> None:
+    place(tmp_path, "animals/a.jpg", "cats/b.jpg")
+    (tmp_path / "pictures.csv").write_text("file,label,kind,credit\nanimals/a.jpg,other,animals,me\ncats/b.jpg,cat,,me\n")
+    assert [(each.label, each.kind) for each in challenge_set(tmp_path, LABELS)] == [("other", "animals"), ("cat", "cat")]
+
+
+def test_an_empty_folder_is_no_challenge(tmp_path: Path) -> None:
+    assert challenge_set(tmp_path, LABELS) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "listed", "message"),
+    [
+        (["animals/a.jpg"], None, r"animals/a.jpg: 'animals' is none of the labels cat, dog, other; name the folder after a label"),
+        (["a.jpg"], None, "a.jpg: lies in no folder"),
+        (["x/a.jpg"], "file,label\nx/a.jpg,horse\n", "'horse' is none of the labels"),
+        (["x/a.jpg"], "file,label\nx/b.jpg,cat\n", "line 2, column file: no such image: 'x/b.jpg'"),
+        (["x/a.jpg"], "file,kind\nx/a.jpg,cat\n", "has no column label"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, files: list[str], listed: str | None, message: str) -> None:
+    place(tmp_path, *files)
+    if listed:
+        (tmp_path / "pictures.csv").write_text(listed)
+    with pytest.raises(BadInput, match=message):
+        challenge_set(tmp_path, LABELS)
+
+
+def test_an_outcome_counts_right_wrong_and_unsure() -> None:
+    shares = {"cat": 0.6, "dog": 0.4}
+    found = outcome(
+        [
+            ("cat", Answer("cat", "cat", None, shares)),
+            ("cat", Answer("cat", "unsure", "low_confidence", shares)),
+            ("dog", Answer("cat", "unsure", "unfamiliar", shares)),
+            ("dog", Answer("cat", "cat", None, shares)),
+        ]
+    )
+    assert [found[name]["value"] for name in ("right", "decided_wrong", "unsure")] == [0.5, 0.25, 0.5]
+    assert found["reasons"] == {"low_confidence": 1, "unfamiliar": 1}

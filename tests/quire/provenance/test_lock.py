@@ -1,0 +1,48 @@
+import hashlib
+import json
+from pathlib import Path
+
+from quire.provenance.lock import LOCK, Difference, differences, machine_differences, read_lock
+
+BEFORE = """
+stages:
+  extract:
+    deps: [{path: data/raw, md5: a}, {path: code.py, md5: b}]
+    params: {params.yaml: {extract: {dpi: 150, ratios: {train: 0.8}}}}
+    outs: [{path: items.csv, md5: c}]
+  split:
+    deps: [{path: items.csv, md5: c}]
+    outs: [{path: split.csv, md5: d}]
+"""
+
+
+def test_equal_locks_differ_in_nothing() -> None:
+    assert differences(read_lock(BEFORE), read_lock(BEFORE)) == []
+
+
+def test_what_differs_is_named_once_and_in_the_order_of_the_stages() -> None:
+    changed = BEFORE.replace("md5: c", "md5: x").replace("md5: b", "md5: y").replace("0.8", "0.7").replace("md5: d", "md5: z")
+    assert differences(read_lock(BEFORE), read_lock(changed)) == [
+        Difference("extract", "input", "code.py"),
+        Difference("extract", "parameter", "extract.ratios.train"),
+        Difference("extract", "output", "items.csv"),
+        Difference("split", "output", "split.csv"),
+    ]
+
+
+def test_a_stage_that_only_one_lock_has_is_named() -> None:
+    assert differences(read_lock(BEFORE), {}) != []
+
+
+def test_machines_are_compared_by_what_changes_last_digits() -> None:
+    before, after = ({"instruction_set": kind, "libraries": {"numpy": "2"}} for kind in ("AVX512", "AVX2"))
+    assert machine_differences(json.dumps(before), json.dumps(after)) == ["instruction_set AVX512 became AVX2"]
+    assert machine_differences(json.dumps(before), json.dumps(before)) == []
+    assert machine_differences(None, "{}") == ["the machine of the committed run was not recorded"]
+
+
+def test_the_committed_lock_is_of_the_code_that_is_here() -> None:
+    """Where this fails: `make repro`, then commit dvc.lock with the code."""
+    lock = read_lock(Path(LOCK).read_text(encoding="utf-8"))
+    code = {dep["path"]: dep["md5"] for stage in lock.values() for dep in stage["deps"] if dep["path"].endswith(".py")}
+    assert code == {path: hashlib.md5(Path(path).read_bytes()).hexdigest() for path in code}
