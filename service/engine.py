@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from quire.decode import UndecodableImage, decode, resize
+from quire.decode import UndecodableImage, decode
 from quire.model.explain import PLACES, REFERENCES, Explainer, data_uri
 from quire.model.predictor import Answer, Predictor
 from quire.model.registry import model_file
