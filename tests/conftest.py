@@ -105,7 +105,7 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
 def demo(make_project: Callable[[], Path]) -> Path:
     """A project in which the demo ran once and was committed."""
     project = make_project()
-    run(project, sys.executable, "-m", "quire.demo.demo")
+    run(project, sys.executable, "-m", "quire", "demo")
     run(project, "dvc", "repro")
     connections = project / ".git" / "connections"
     (project / ".git" / "connections-of-the-first-run").write_text(connections.read_text() if connections.exists() else "")
@@ -118,7 +118,7 @@ def demo(make_project: Callable[[], Path]) -> Path:
 def real(make_project: Callable[[], Path], real_pdfs: Path, real_export: Path) -> Path:
     """A project in which the real set was brought in and ran once."""
     project = make_project()
-    run(project, sys.executable, "-m", "quire.lifecycle.add", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
+    run(project, sys.executable, "-m", "quire", "add", str(real_pdfs), "--annotations", str(real_export))
     run(project, "dvc", "repro")
     return project
 

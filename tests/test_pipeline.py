@@ -67,7 +67,7 @@ def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
     assert metrics["cross_validation"]["accuracy"] > 0.95
     assert metrics["baselines"]["size"] < 0.6
     assert read(demo / "reports" / "gate.json")["passed"]
-    summary = run(demo, sys.executable, "-m", "quire.report.summary").stdout
+    summary = run(demo, sys.executable, "-m", "quire", "summary").stdout
     assert "272 found: 227 kept, 41 repeats, 4 rejected" in summary
     assert f"accuracy  test {metrics['test']['accuracy']:.3f} (95 % interval {metrics['test']['accuracy_low']:.3f} to" in summary
     for name in ("confusion", "reliability", "risk_coverage", "curves", "mistakes"):

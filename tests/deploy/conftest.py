@@ -104,7 +104,7 @@ def run(project: Path, *command: str, status: int | None = 0, environment: dict[
 
 
 def share(project: Path, what: str, status: int = 0) -> str:
-    return run(project, sys.executable, "-m", "deploy.share", what, status=status)
+    return run(project, sys.executable, "-m", "quire", "store", what, status=status)
 
 
 @pytest.fixture

@@ -73,9 +73,9 @@ class Folder:
         (self.path / name).write_text(text, encoding="utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m labelling` here."""
+        """Run `quire labels` here."""
         surroundings = os.environ | {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"} | self.environment
-        command = [sys.executable, "-m", "labelling", *arguments]
+        command = [sys.executable, "-m", "quire", "labels", *arguments]
         return subprocess.run(command, cwd=self.path, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
 
 

@@ -88,7 +88,7 @@ def test_a_push_that_is_killed_anywhere_goes_on(ecotag: State, client: Ecotag, f
         return "cut"
 
     ecotag.fault = kill
-    command = [sys.executable, "-m", "labelling", *PUSH]
+    command = [sys.executable, "-m", "quire", "labels", *PUSH]
     pushing.append(subprocess.Popen(command, cwd=folder.path, env=surroundings, stderr=subprocess.DEVNULL))
     assert pushing[0].wait(30) == -signal.SIGKILL
     ecotag.fault = lambda *_: None

@@ -55,7 +55,7 @@ def test_labels_alone_leave_the_demo_in_place(tmp_path: Path, monkeypatch: pytes
 
 
 def test_nothing_named_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>"):
+    with pytest.raises(BadInput, match="quire add <folder> --annotations <file or folder> --challenge <folder>"):
         data(None, None, None, tmp_path)
 
 

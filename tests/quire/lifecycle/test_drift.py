@@ -34,7 +34,7 @@ def grown(demo: Path) -> Path:
 
 
 def drift(project: Path, *arguments: str) -> tuple[int, dict[str, bool], str]:
-    done = run(project, sys.executable, "-m", "quire.lifecycle.drift", *arguments, check=False)
+    done = run(project, sys.executable, "-m", "quire", "drift", *arguments, check=False)
     if done.returncode == 2:
         return 2, {}, done.stderr
     with (project / "reports" / "drift.csv").open(newline="") as stream:
@@ -52,7 +52,7 @@ def test_documents_of_the_same_source_are_no_drift(grown: Path) -> None:
 def test_what_cannot_be_compared_is_said_and_is_neither_of_the_two_verdicts(grown: Path) -> None:
     assert drift(grown, "--since", "results") == (2, {}, "drift: error: no image came in since results\n")
     assert drift(grown, "--since", "nowhere") == (2, {}, "drift: error: nowhere: no such commit here\n")
-    assert drift(grown, "--log", "none.db") == (2, {}, "drift: error: none.db: no such file; the service writes it\n")
+    assert drift(grown, "none.db") == (2, {}, "drift: error: none.db: no such file; the service writes it\n")
 
 
 def test_the_log_of_the_training_images_is_quiet_and_one_of_others_is_not(demo: Path, serve: Serve, tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ def test_the_log_of_the_training_images_is_quiet_and_one_of_others_is_not(demo: 
                 with Image.open(path) as image:
                     change(image.convert("RGB")).save(tmp_path / "sent.png")
                 assert served.client.post("/v1/classify", content=(tmp_path / "sent.png").read_bytes()).status_code == 200
-        status, drifted, table = drift(demo, "--log", str(store / "answers.db"))
+        status, drifted, table = drift(demo, str(store / "answers.db"))
         assert status == (name != "same"), table
         assert drifted["image size"] == (name != "same")
     assert "DRIFT" in table
     logs = [str(tmp_path / name / "answers.db") for name in changes]
-    status, drifted, table = drift(demo, "--log", *logs)
+    status, drifted, table = drift(demo, *logs)
     assert status == 1
     assert f"2 logs ({2 * len(images)} images" in table
     shutil.rmtree(store)

@@ -28,9 +28,7 @@ def changed_model(demo: Path) -> Iterator[Path]:
 
 
 def trace(project: Path, subject: str, store: Path | None = None) -> dict[str, str]:
-    lines = run(
-        project, sys.executable, "-m", "quire.provenance.trace", subject, QUIRE_STORE=str(store or "feedback")
-    ).stdout.splitlines()
+    lines = run(project, sys.executable, "-m", "quire", "trace", subject, QUIRE_STORE=str(store or "feedback")).stdout.splitlines()
     return {line[:14].strip(): line[15:] for line in reversed(lines)}
 
 
@@ -40,7 +38,7 @@ def results_commit(project: Path) -> str:
 
 
 def test_a_repro_of_what_was_committed_says_that_it_is_identical(demo: Path) -> None:
-    assert "results   identical to the committed results" in run(demo, sys.executable, "-m", "quire.report.summary").stdout
+    assert "results   identical to the committed results" in run(demo, sys.executable, "-m", "quire", "summary").stdout
 
 
 def test_other_inputs_are_named_as_the_reason_for_other_results(demo: Path) -> None:
@@ -48,18 +46,18 @@ def test_other_inputs_are_named_as_the_reason_for_other_results(demo: Path) -> N
     kept = lock.read_text()
     lock.write_text(kept.replace("seed: 20", "seed: 21"))
     try:
-        said = run(demo, sys.executable, "-m", "quire.report.summary").stdout
+        said = run(demo, sys.executable, "-m", "quire", "summary").stdout
     finally:
         lock.write_text(kept)
     assert "results   new, for the inputs are: split split.seed, train train.seed, evaluate evaluate.seed" in said
 
 
 def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
-    said = run(changed_model, sys.executable, "-m", "quire.report.summary").stdout
+    said = run(changed_model, sys.executable, "-m", "quire", "summary").stdout
     assert f"results   DIFFERENT from the committed ones: {CHANGED}" in said
     commit(changed_model, "a model that nobody can make")
 
-    proof = run(changed_model, sys.executable, "-m", "quire.provenance.prove", check=False)
+    proof = run(changed_model, sys.executable, "-m", "quire", "prove", check=False)
     assert proof.returncode == 1
     for stage, count in {"extract": 2, "import_labels": 2, "split": 1}.items():
         assert f"  {stage:14} {count} outputs identical" in proof.stdout
@@ -76,7 +74,7 @@ def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
 def test_a_commit_that_promises_nothing_is_an_error(demo: Path, commit: str, message: str) -> None:
     empty = run(demo, "git", "commit-tree", "-m", "nothing", EMPTY_TREE).stdout.strip()
     run(demo, "git", "tag", "--force", "bare", empty)
-    failed = run(demo, sys.executable, "-m", "quire.provenance.prove", commit, check=False)
+    failed = run(demo, sys.executable, "-m", "quire", "prove", commit, check=False)
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"prove: error: {message}")
 
@@ -112,7 +110,7 @@ def test_an_answer_is_traced_through_an_earlier_commit(changed_model: Path, serv
 
 
 def test_what_is_nowhere_is_an_error(demo: Path) -> None:
-    failed = run(demo, sys.executable, "-m", "quire.provenance.trace", "0123456789abcdef", check=False)
+    failed = run(demo, sys.executable, "-m", "quire", "trace", "0123456789abcdef", check=False)
     assert failed.returncode == 1
     assert failed.stderr == (
         "trace: error: 0123456789abcdef: neither a file, nor an answer's id, nor an image of any version of data/items.csv\n"
