@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from quire.command import BadInput
 from quire.demo.drawing import draw, jpeg, png
-from quire.items.keys import image_key
+from quire.items.keys import item_key
 
 SEED = 20
 FOLDERS = ("raw", "annotations", "challenge")
@@ -120,9 +120,8 @@ def files() -> Iterator[tuple[Path, bytes]]:
     shown: dict[str, str] = {}
     for name, content, kinds in documents():
         yield Path("raw", name), content
-        stem = name.removesuffix(".pdf").replace("/", "-")
         repeated = len(kinds) - 1 if name.startswith("demo-") and len(kinds) > 1 else len(kinds)
-        shown |= {image_key(stem, page, 0): kind for page, kind in enumerate(kinds[:repeated]) if kind}
+        shown |= {item_key(name, page, 0): kind for page, kind in enumerate(kinds[:repeated]) if kind}
     yield Path("annotations", EXPORT), (json.dumps(export(shown), indent=1) + "\n").encode()
     random = Random(SEED + 1)
     for kind in KINDS:
