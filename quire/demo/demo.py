@@ -17,7 +17,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from quire.command import BadInput
-from quire.demo.drawing import draw, jpeg, png
+from quire.demo.drawing import draw, encoded, jpeg
 from quire.items.keys import image_key
 
 SEED = 20
@@ -53,7 +53,7 @@ def _traps(random: Random) -> Iterator[tuple[str, bytes, list[str]]]:
     cat, dog, other, shared = (draw(kind, random) for kind in ("cat", "dog", "other", "cat"))
     grey, cmyk, masked = draw("dog", random).convert("L"), draw("cat", random).convert("CMYK"), _masked(draw("dog", random))
     yield "last-is-no-repeat.pdf", pdf([jpeg(cat), jpeg(dog), jpeg(other)]), ["cat", "dog", "other"]
-    yield "grey-cmyk-mask.pdf", pdf([jpeg(grey), jpeg(cmyk), png(masked)]), ["dog", "cat", "dog"]
+    yield "grey-cmyk-mask.pdf", pdf([jpeg(grey), jpeg(cmyk), encoded(masked, "PNG")]), ["dog", "cat", "dog"]
     yield "page-without-image.pdf", pdf([jpeg(draw("dog", random)), None, jpeg(draw("other", random))]), ["dog", "", "other"]
     yield "duplicate-1.pdf", pdf([jpeg(shared), jpeg(draw("dog", random))]), ["cat", "dog"]
     yield "duplicate-2.pdf", pdf([jpeg(draw("other", random)), jpeg(shared)]), ["other", "cat"]
