@@ -19,7 +19,7 @@ ROUNDS = 3
 
 def quire(path: Path, target: Path) -> None:
     """What the stage does with one file."""
-    extract_file(path, path.name, path.stem, target, source="embedded", dpi=150, max_pages=1000, max_pixels=MAX_PIXELS)
+    extract_file(path, path.name, target, source="embedded", dpi=150, max_pages=1000, max_pixels=MAX_PIXELS)
 
 
 def pixmaps(path: Path, target: Path) -> None:

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from quire.command import BadInput, Positive, run
 from quire.decode import MAX_PIXELS
-from quire.items.keys import document_names, image_key
-from quire.items.readers.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_pdf, is_repeat, open_pdf, page_images
+from quire.items.keys import item_key, refuse_shared_keys
+from quire.items.readers.pdf import READ_ERRORS, PageImage, Source, UnreadablePdf, is_repeat, open_pdf, page_images
 from quire.items.tables import Item, write_table
 
 Work = TypeVar("Work")
@@ -49,6 +49,7 @@ def extract(
     partial.mkdir(parents=True)
     bounds = {"source": source, "dpi": dpi, "max_pages": max_pages, "max_pixels": max_pixels}
     ledger = _in_processes(raw, partial, documents, bounds, max_seconds)
+    refuse_shared_keys(ledger)
     _keep_only(partial, ledger)
     _report(ledger, len(documents), raw)
     write_table(items, Item, ledger)
@@ -66,11 +67,10 @@ def _files(raw: Path) -> list[Path]:
 
 
 def _in_processes(raw: Path, images: Path, documents: list[str], bounds: dict[str, Any], max_seconds: float) -> list[Item]:
-    names = document_names([document for document in documents if is_pdf(_head(raw / document))])
     with ProcessPool(max_workers=os.cpu_count() or 1) as pool:
         futures = []
         for document in documents:
-            arguments = (raw / document, document, names.get(document, ""), images)
+            arguments = (raw / document, document, images)
             futures.append(pool.schedule(extract_file, arguments, bounds, timeout=max_seconds))
         ledger = []
         for document, future in _progress(list(zip(documents, futures, strict=True))):
@@ -81,11 +81,6 @@ def _in_processes(raw: Path, images: Path, documents: list[str], bounds: dict[st
             except ProcessExpired as error:
                 ledger.append(_rejected(document, f"its process died: {error}"))
     return ledger
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(1024)
 
 
 def _progress(work: list[Work]) -> Iterator[Work]:
@@ -100,13 +95,13 @@ def _progress(work: list[Work]) -> Iterator[Work]:
 
 
 def extract_file(
-    path: Path, document: str, name: str, images: Path, *, source: Source, dpi: int, max_pages: int, max_pixels: int
+    path: Path, document: str, images: Path, *, source: Source, dpi: int, max_pages: int, max_pixels: int
 ) -> list[Item]:
     """Write one file's images into `images`; return its rows of the ledger."""
     try:
         document.encode()
         pdf = open_pdf(path.read_bytes(), max_pages)
-        rows = [_write(image, document, name, images) for image in page_images(pdf, source, dpi, max_pixels)]
+        rows = [_write(image, document, images) for image in page_images(pdf, source, dpi, max_pixels)]
     except UnicodeEncodeError:
         return [_rejected(document.encode(errors="surrogateescape").decode(errors="replace"), "its name is not UTF-8; rename it")]
     except (UnreadablePdf, *READ_ERRORS) as error:
@@ -115,8 +110,8 @@ def extract_file(
     return _mark_repeat(rows) or [_rejected(document, f"no image on its pages{damage}")]
 
 
-def _write(image: PageImage, document: str, name: str, images: Path) -> Item:
-    key = image_key(name, image.page, image.index)
+def _write(image: PageImage, document: str, images: Path) -> Item:
+    key = item_key(document, image.page, image.index)
     size: dict[str, Any] = {"width": image.width or None, "height": image.height or None}
     if image.problem:
         return Item(key=key, source=document, page=image.page, index=image.index, status="rejected", reason=image.problem, **size)

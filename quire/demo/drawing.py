@@ -5,7 +5,7 @@ Everything is a polygon of whole pixels, so that Pillow fills the same ones on e
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -48,15 +48,10 @@ def draw(kind: str, random: Random) -> Image.Image:
     return _photographed(image.reduce(SCALE), random)
 
 
-def jpeg(image: Image.Image, quality: int = 85) -> bytes:
-    """The image as JPEG."""
-    return encoded(image, "JPEG", quality=quality)
-
-
-def encoded(image: Image.Image, encoding: str, **options: int) -> bytes:
-    """The image in an encoding that Pillow knows."""
+def encoded(image: Image.Image, encoding: str = "JPEG", quality: int = 85) -> bytes:
+    """The bytes of an image file; PNG has no quality."""
     buffer = io.BytesIO()
-    image.save(buffer, encoding, **options)
+    image.save(buffer, encoding, quality=quality)
     return buffer.getvalue()
 
 
@@ -119,29 +114,16 @@ def _photographed(image: Image.Image, random: Random) -> Image.Image:
     return random.choice(FLAWS)(image, random) if random.random() < 0.3 else image
 
 
-def _blurred(image: Image.Image, random: Random) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(random.uniform(2, 4)))
+def _grain(image: Image.Image, random: Random) -> Image.Image:
+    """Noise of the image's size."""
+    return Image.frombytes("L", image.size, random.randbytes(image.width * image.height)).convert("RGB")
 
 
-def _grainy(image: Image.Image, random: Random) -> Image.Image:
-    grain = Image.frombytes("L", image.size, random.randbytes(image.width * image.height))
-    return Image.blend(image, grain.convert("RGB"), random.uniform(0.2, 0.4))
-
-
-def _faint(image: Image.Image, random: Random) -> Image.Image:
-    return Image.blend(image, Image.new("RGB", image.size, _pale(random)), random.uniform(0.5, 0.75))
-
-
-def _dark(image: Image.Image, random: Random) -> Image.Image:
-    return Image.blend(image, Image.new("RGB", image.size), random.uniform(0.5, 0.8))
-
-
-def _coarse(image: Image.Image, random: Random) -> Image.Image:
-    return image.reduce(random.randint(4, 7)).resize(image.size, Image.Resampling.BILINEAR)
-
-
-def _grey(image: Image.Image, random: Random) -> Image.Image:
-    return image.convert("L").convert("RGB")
-
-
-FLAWS = (_blurred, _grainy, _faint, _dark, _coarse, _grey)
+FLAWS: tuple[Callable[[Image.Image, Random], Image.Image], ...] = (
+    lambda image, random: image.filter(ImageFilter.GaussianBlur(random.uniform(2, 4))),
+    lambda image, random: Image.blend(image, _grain(image, random), random.uniform(0.2, 0.4)),
+    lambda image, random: Image.blend(image, Image.new("RGB", image.size, _pale(random)), random.uniform(0.5, 0.75)),  # faint
+    lambda image, random: Image.blend(image, Image.new("RGB", image.size), random.uniform(0.5, 0.8)),  # dark
+    lambda image, random: image.reduce(random.randint(4, 7)).resize(image.size, Image.Resampling.BILINEAR),  # coarse
+    lambda image, _: image.convert("L").convert("RGB"),
+)

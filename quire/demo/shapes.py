@@ -19,7 +19,6 @@ PALETTE = {
     "paint": BRIGHT,
     "trim": (*BRIGHT, *FUR),
     "leaf": ("#2e7d32", "#388e3c", "#558b2f"),
-    "rock": ("#5d6d7e", "#7f8c8d", "#566573"),
 }
 
 
@@ -53,9 +52,10 @@ FACES = {
 def face(of: Face, fur: str) -> list[Shape]:
     """An animal from the front, head and shoulders, what is behind first; ears that hang are before the head."""
     hangs = of.ear_y > 0
-    ears = both(taper("ears" if hangs else fur, (58, -58), of.ear_root, (of.ear_x, of.ear_y), of.ear_tip))
-    inside = both(taper("#e0a3a0", (60, -66), of.ear_root * 0.5, (of.ear_x * 0.97, of.ear_y * 0.86), of.ear_tip * 0.5))
-    head: list[Shape] = [(fur, (0, 0, of.width, of.height)), *both([("#f3ede2", (44, 36, of.cheeks, of.cheeks * 0.75))])]
+    ears = both(taper("ears" if hangs else fur, (58, -58, of.ear_root), (of.ear_x, of.ear_y, of.ear_tip)))
+    inside = both(taper("#e0a3a0", (60, -66, of.ear_root * 0.5), (of.ear_x * 0.97, of.ear_y * 0.86, of.ear_tip * 0.5)))
+    cheeks = both([("#f3ede2", (44, 36, of.cheeks, of.cheeks * 0.75))] if of.cheeks else [])
+    head: list[Shape] = [(fur, (0, 0, of.width, of.height)), *cheeks]
     low = 22 + of.muzzle * 0.45  # the middle of the muzzle
     eyes = both([("iris", (38, -18, of.eye, of.eye * 0.85)), ("#15110f", (38, -18, of.pupil, max(of.eye * 0.75, of.pupil)))])
     mouth: list[Shape] = [
@@ -69,28 +69,15 @@ def face(of: Face, fur: str) -> list[Shape]:
     return [(fur, (0, 150, 92, 95)), *([*head, *ears] if hangs else [*ears, *inside, *head]), *eyes, *mouth, *whiskers]
 
 
-def taper(colour: str, start: tuple[float, float], thick: float, end: tuple[float, float], thin: float) -> list[Shape]:
-    """A limb: discs from `start` to `end` whose radius goes from `thick` to `thin`."""
-    steps = 14
-
-    def between(first: float, last: float, step: int) -> float:
-        return first + (last - first) * step / steps
-
-    return [
-        (colour, (between(start[0], end[0], step), between(start[1], end[1], step), *[between(thick, thin, step)] * 2))
-        for step in range(steps + 1)
-    ]
+def taper(colour: str, start: Numbers, end: Numbers) -> list[Shape]:
+    """A limb: discs on the way from one disc to another, each x, y and radius."""
+    way = [[first + (last - first) * step / 14 for first, last in zip(start, end, strict=True)] for step in range(15)]
+    return [(colour, (x, y, radius, radius)) for x, y, radius in way]
 
 
 def both(shapes: list[Shape]) -> list[Shape]:
-    """The shapes of the right side, and their mirror images on the left."""
-    return [*shapes, *((colour, _mirrored(numbers)) for colour, numbers in shapes)]
-
-
-def _mirrored(numbers: Numbers) -> Numbers:
-    if len(numbers) == 4:
-        return (-numbers[0], *numbers[1:])
-    return tuple(-number if place % 2 == 0 else number for place, number in enumerate(numbers))
+    """The shapes of the right side, and their mirror images on the left; a disc is the same with a negative radius."""
+    return [*shapes, *((colour, tuple(n * (-1, 1)[place % 2] for place, n in enumerate(numbers))) for colour, numbers in shapes)]
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Numbers:
@@ -113,15 +100,7 @@ THINGS: dict[str, list[Shape]] = {
     ],
     "tree": [
         ("#6b4423", box(-14, 0, 14, 120)),
-        *(("leaf", (x, y, 42, 38)) for x, y in ((-50, -10), (50, -10), (0, 0), (-60, -50), (60, -50), (0, -50), (-30, -90), (30, -90))),
-    ],
-    "mountains": [
-        ("#f6d34a", (-95, -95, 26, 26)),
-        ("rock", (-250, 100, -120, -50, 10, 100)),
-        ("rock", (-30, 100, 90, -70, 220, 100)),
-        ("#ffffff", (64, -33, 90, -70, 116, -36)),
-        ("#6d7d8e", (-140, 100, 0, -90, 140, 100)),
-        ("#ffffff", (-30, -49, 0, -90, 30, -49)),
+        *both([("leaf", (50, -10, 42, 38)), ("leaf", (60, -50, 42, 38)), ("leaf", (30, -90, 42, 38)), ("leaf", (10, -30, 60, 50))]),
     ],
     "flower": [
         ("#2e7d32", box(-5, 0, 5, 140)),
@@ -142,12 +121,6 @@ THINGS: dict[str, list[Shape]] = {
         ("#3b2413", (0, -60, 80, 18)),
     ],
     "ball": [("paint", (0, 10, 95, 95)), ("#ffffff", (0, 10, 95, 34)), ("trim", (0, 10, 95, 20)), ("#ffffff", (-35, -35, 16, 12))],
-    "lamp": [
-        ("#4a4038", box(-5, 0, 5, 110)),
-        ("#4a4038", (0, 112, 55, 14)),
-        ("paint", (-45, -100, 45, -100, 85, 0, -85, 0)),
-        ("#f6e58d", (0, 2, 84, 12)),
-    ],
 }  # fmt: skip
 
 COVERS: dict[str, list[Shape]] = {

@@ -1,25 +1,64 @@
-"""How images are named: `<pdf stem>_page<i>_index<j>.<ext>`; the key is the name without the extension."""
+"""How items are named: by the path below the raw folder and the place inside the file, never by what lies beside it."""
 
 import hashlib
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+
+from quire.command import BadInput
+from quire.items.tables import Item
 
 IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
-def image_key(document_name: str, page: int, index: int) -> str:
-    """The key of an image; both counters start at 0."""
-    return f"{document_name}_page{page}_index{index}"
+def item_key(source: str, page: int | None = None, index: int | None = None) -> str:
+    """The key of an item of `source`, a path below the raw folder; page and index count from 0.
+
+    An image of a PDF is `<path without extension>_page<i>_index<j>`, an image file its path with extension; `/` is `__`.
+    """
+    path = PurePosixPath(source)
+    name = str(path if page is None else path.with_suffix("")).replace("/", "__")
+    return _composed(_placed(name, page, index))
 
 
 def key_of(file_name: str) -> str:
     """The key that a file name of an export stands for: no folder, no image extension, Unicode composed (NFC)."""
-    path = PurePosixPath(file_name.replace("\\", "/"))
-    name = path.stem if path.suffix.lower() in IMAGE_EXTENSIONS else path.name
-    return _composed(name)
+    return _composed(_without_extension(PurePosixPath(file_name.replace("\\", "/")).name))
+
+
+def older_keys(item: Item) -> set[str]:
+    """The other names by which an export may call an item, without its key; another item may have some of them too.
+
+    Earlier versions named a PDF by its stem, namesakes by the path with `-` for `/`, and with a hash where that was taken.
+    An image file may go by its path, its base name, or its key, with or without extension. Each is there as `portable`
+    writes it, too.
+    """
+    if item.key is None:
+        return set()
+    path = PurePosixPath(item.source)
+    if item.page is None:
+        whole = {item.key, item.source, path.name}
+        names = whole | {_without_extension(name) for name in whole}
+    else:
+        dashed = _composed(str(path.with_suffix("")).replace("/", "-"))
+        hashed = f"{dashed}-{hashlib.sha256(item.source.encode()).hexdigest()[:8]}"
+        names = {item.key} | {_placed(name, item.page, item.index) for name in (path.stem, dashed, hashed)}
+    names = {_composed(name) for name in names}
+    return names.union(map(portable, names)) - {item.key}
+
+
+def refuse_shared_keys(items: Iterable[Item]) -> None:
+    """Raise BadInput, naming both, where two sources give one key or one file in data/images.
+
+    Names that differ in case alone are one: on some file systems they are.
+    """
+    taken: dict[str, str] = {}
+    for item in items:
+        for name in filter(None, (item.key, item.image)):
+            other = taken.setdefault(name.casefold(), item.source)
+            if other != item.source:
+                raise BadInput(f"{other} and {item.source}: both would be {name}; rename one of the two files")
 
 
 def portable(file_name: str) -> str:
@@ -32,25 +71,13 @@ def unportable(file_name: str) -> str:
     return re.sub(r"\{(10[0-9a-f]{4}|[0-9a-f]{1,5})\}", lambda found: chr(int(found[1], 16)), file_name)
 
 
-def document_names(documents: Sequence[str]) -> dict[str, str]:
-    """Name each document, a path relative to the raw folder, by its stem; namesakes by their whole path.
-
-    `a/x.pdf` and `b/x.pdf` become `a-x` and `b-x`, so that no label can meet the wrong one. Where even that is taken,
-    a hash of the path follows. Case does not tell names apart: on some file systems it does not.
-    """
-    names = {document: _composed(PurePosixPath(document).stem) for document in documents}
-    for rename in (_path_name, _hashed_name):
-        taken = Counter(name.casefold() for name in names.values())
-        names |= {document: rename(document) for document, name in names.items() if taken[name.casefold()] > 1}
-    return names
+def _placed(name: str, page: int | None, index: int | None) -> str:
+    return name + "".join(f"_{what}{count}" for what, count in (("page", page), ("index", index)) if count is not None)
 
 
-def _path_name(document: str) -> str:
-    return _composed(str(PurePosixPath(document).with_suffix("")).replace("/", "-"))
-
-
-def _hashed_name(document: str) -> str:
-    return f"{_path_name(document)}-{hashlib.sha256(document.encode(errors='surrogateescape')).hexdigest()[:8]}"
+def _without_extension(name: str) -> str:
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in IMAGE_EXTENSIONS else name
 
 
 def _composed(name: str) -> str:

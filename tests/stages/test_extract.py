@@ -8,7 +8,7 @@ import pytest
 
 from quire.command import BadInput, call
 from quire.decode import decode
-from quire.demo.demo import ENCRYPTED, pdf
+from quire.demo.images import ENCRYPTED, pdf
 from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import Encode
@@ -71,7 +71,7 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, make_image: Encode) -> 
 
 def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, make_image: Encode) -> None:
     rows = extracted(tmp_path, {"a/x.pdf": pdf([make_image(seed=1)]), "b/x.pdf": pdf([make_image(seed=2)])})
-    assert [row.key for row in rows] == ["a-x_page0_index0", "b-x_page0_index0"]
+    assert [row.key for row in rows] == ["a__x_page0_index0", "b__x_page0_index0"]
 
 
 def test_a_file_beside_a_pdf_does_not_take_its_name(tmp_path: Path, make_image: Encode) -> None:

@@ -35,7 +35,7 @@ def test_every_trap_of_extraction_is_inside(drawn: Path) -> None:
     rejected = {row.source for row in rows if row.status == "rejected"}
     assert rejected == {"damaged.pdf", "empty.pdf", "encrypted.pdf", "notes.pdf"}
     assert len(list((drawn / "raw").rglob("*.pdf"))) == 60
-    assert {"north-catalogue_page0_index0", "south-catalogue_page0_index0"} <= {row.key for row in rows}
+    assert {"north__catalogue_page0_index0", "south__catalogue_page0_index0"} <= {row.key for row in rows}
     assert [row.status for row in rows if row.source == "last-is-no-repeat.pdf"] == ["kept"] * 3
     assert [Path(row.image or "").suffix for row in rows if row.source == "grey-cmyk-mask.pdf"] == [".jpg", ".png", ".png"]
     assert [row.page for row in rows if row.source == "page-without-image.pdf"] == [0, 2]

@@ -1,6 +1,31 @@
+from typing import Any
+
 import pytest
 
-from quire.items.keys import document_names, key_of, portable, unportable
+from quire.command import BadInput
+from quire.items.keys import item_key, key_of, older_keys, portable, refuse_shared_keys, unportable
+from quire.items.tables import Item
+
+
+def kept(source: str, page: int | None = 0, index: int | None = 0, **columns: Any) -> Item:
+    key = item_key(source, page, index)
+    return Item(**{"key": key, "source": source, "page": page, "index": index, "status": "kept", "image": f"{key}.jpg"} | columns)
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "index", "key"),
+    [
+        ("x.pdf", 0, 0, "x_page0_index0"),
+        ("a/x.pdf", 2, 1, "a__x_page2_index1"),
+        ("a/x.PDF", 0, None, "a__x_page0"),
+        ("x.png.pdf", 0, 0, "x.png_page0_index0"),
+        ("cat/1.jpg", None, None, "cat__1.jpg"),
+        ("cat/1", None, None, "cat__1"),
+        ("cafe\u0301/x.pdf", 0, 0, "caf\u00e9__x_page0_index0"),
+    ],
+)
+def test_a_key_is_path_and_place(source: str, page: int | None, index: int | None, key: str) -> None:
+    assert item_key(source, page, index) == key
 
 
 @pytest.mark.parametrize(
@@ -10,15 +35,56 @@ from quire.items.keys import document_names, key_of, portable, unportable
         ("a_page0_index0.JPEG", "a_page0_index0"),
         ("v1.2_page0_index0", "v1.2_page0_index0"),
         ("folder/a_page0_index0.jpg", "a_page0_index0"),
-        ("cafe\u0301_page0_index0.png", "café_page0_index0"),
+        ("folder\\a_page0_index0.jpg", "a_page0_index0"),
+        ("cafe\u0301_page0_index0.png", "caf\u00e9_page0_index0"),
     ],
 )
-def test_the_key_is_the_name_without_its_extension(file_name: str, key: str) -> None:
+def test_an_exports_file_name_stands_for_a_key_without_its_extension(file_name: str, key: str) -> None:
     assert key_of(file_name) == key
 
 
-def test_namesakes_are_told_apart_by_their_folders() -> None:
-    assert document_names(["a/x.pdf", "b/x.pdf", "y.pdf"]) == {"a/x.pdf": "a-x", "b/x.pdf": "b-x", "y.pdf": "y"}
+def test_an_image_of_a_pdf_goes_by_the_names_that_earlier_versions_gave() -> None:
+    assert older_keys(kept("a/x.pdf", 1)) == {"x_page1_index0", "a-x_page1_index0", "a-x-7f660213_page1_index0"}
+    assert older_keys(kept("caf\u00e9.pdf")) >= {"caf{e9}_page0_index0"}
+    assert "x_page0_index0" not in older_keys(kept("x.pdf"))  # it is its key
+
+
+def test_an_image_file_goes_by_path_and_base_name_with_and_without_extension() -> None:
+    named = older_keys(kept("cat/\u00e9.jpg", None, None))
+    assert named >= {
+        "cat/\u00e9.jpg",
+        "cat/\u00e9",
+        "\u00e9.jpg",
+        "\u00e9",
+        "cat__\u00e9",
+        "cat__{e9}.jpg",
+        "cat__{e9}",
+        "{e9}.jpg",
+    }
+    assert "cat__\u00e9.jpg" not in named
+
+
+def test_a_file_that_gives_no_item_has_no_older_key() -> None:
+    assert older_keys(Item(key=None, source="x.pdf", status="rejected")) == set()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (kept("a/b.pdf"), kept("a__b.pdf")),
+        (kept("X.pdf"), kept("x.PDF")),
+        (kept("caf\u00e9.pdf"), kept("cafe\u0301.pdf")),
+        (kept("a.pdf"), kept("a_page0_index0.jpg", None, None, image="a_page0_index0.jpg")),
+    ],
+)
+def test_two_sources_of_one_key_are_refused_and_both_named(one: Item, other: Item) -> None:
+    with pytest.raises(BadInput, match=f"{one.source} and {other.source}: both would be "):
+        refuse_shared_keys([one, kept("z.pdf"), other])
+
+
+def test_one_source_may_have_many_keys_and_files_without_key_share_none() -> None:
+    unread = [Item(key=None, source=name, status="rejected") for name in ("a.txt", "b.txt")]
+    refuse_shared_keys([kept("a.pdf"), kept("a.pdf", 1), *unread])
 
 
 @pytest.mark.parametrize(
@@ -33,14 +99,3 @@ def test_namesakes_are_told_apart_by_their_folders() -> None:
 def test_a_name_goes_in_the_characters_that_every_tool_takes_and_comes_back(name: str, sent: str) -> None:
     assert portable(name) == sent
     assert unportable(sent) == name
-
-
-def test_what_even_folders_do_not_tell_apart_gets_a_hash() -> None:
-    for documents in (["X.pdf", "x.PDF"], ["a/x.pdf", "a-x.pdf", "x.pdf"], ["\u00e9.pdf", "e\u0301.pdf"]):
-        names = document_names(documents)
-        assert len({name.casefold() for name in names.values()}) == len(documents)
-        assert document_names(documents[::-1]) == names
-
-
-def test_a_stem_that_ends_like_an_image_keeps_its_end() -> None:
-    assert document_names(["x.png.pdf", "x.pdf"]) == {"x.png.pdf": "x.png", "x.pdf": "x"}
