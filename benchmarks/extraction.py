@@ -12,14 +12,16 @@ from pathlib import Path
 import pymupdf
 
 from quire.decode import MAX_PIXELS
-from stages.extract import extract_file
+from quire.items.readers.kinds import Bounds, read
 
 ROUNDS = 3
+BOUNDS = Bounds(source="embedded", dpi=150, max_pages=1000, max_pixels=MAX_PIXELS)
 
 
 def quire(path: Path, target: Path) -> None:
     """What the stage does with one file."""
-    extract_file(path, path.name, target, source="embedded", dpi=150, max_pages=1000, max_pixels=MAX_PIXELS)
+    for number, found in enumerate(read(path.read_bytes(), BOUNDS)):
+        (target / f"{path.stem}_{number}.{found.extension}").write_bytes(found.data)
 
 
 def pixmaps(path: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from quire.items.tables import Item, SetName
@@ -11,21 +12,35 @@ Group = tuple[str, ...]  # the keys of items that stay together
 Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 
 
+def with_groups(items: Sequence[Item]) -> list[Item]:
+    """Name each item's group: its source, joined with sources that hold equal images; the first of their paths is the name."""
+    group_of = _joined_sources(items)
+    return [replace(item, group=group_of[item.source]) for item in items]
+
+
 def grouped(items: Sequence[Item]) -> list[Group]:
     """Join images of one document, and documents that hold an image of equal content, into groups."""
+    group_of, groups = _joined_sources(items), defaultdict(list)
+    for item in items:
+        groups[group_of[item.source]].append(str(item.key))
+    return sorted(tuple(sorted(keys)) for keys in groups.values())
+
+
+def _joined_sources(items: Sequence[Item]) -> dict[str, str]:
+    """Source → the first, by name, of all that equal images join it with, through others too: a union-find."""
     parent: dict[str, str] = {}
 
-    def root(node: str) -> str:
-        while parent.setdefault(node, node) != node:
-            parent[node] = node = parent[parent[node]]
-        return node
+    def root(source: str) -> str:
+        while parent.setdefault(source, source) != source:
+            parent[source] = source = parent[parent[source]]
+        return source
 
+    holder: dict[str, str] = {}  # of an image's content
     for item in items:
-        parent[root(f"sha256 {item.image_sha256}")] = root(f"document {item.source}")
-    groups = defaultdict(list)
-    for item in items:
-        groups[root(f"document {item.source}")].append(str(item.key))
-    return sorted(tuple(sorted(keys)) for keys in groups.values())
+        own = root(item.source)
+        other = root(holder.setdefault(item.image_sha256, item.source)) if item.image_sha256 else own
+        parent[max(own, other)] = min(own, other)
+    return {source: root(source) for source in parent}
 
 
 def assign(

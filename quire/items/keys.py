@@ -61,6 +61,16 @@ def refuse_shared_keys(items: Iterable[Item]) -> None:
                 raise BadInput(f"{other} and {item.source}: both would be {name}; rename one of the two files")
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a file's name, as the system hands it over, is text that a table can hold."""
+    return printable(name) == name
+
+
+def printable(name: str) -> str:
+    """A file's name with `?` for each byte that is not UTF-8."""
+    return name.encode(errors="replace").decode()
+
+
 def portable(file_name: str) -> str:
     """The name in the characters that every annotation tool takes: of any other, its code point, `{e9}` for `é`."""
     return re.sub(r"[^a-zA-Z0-9\-_. ()]", lambda found: f"{{{ord(found[0]):x}}}", file_name)

@@ -38,6 +38,8 @@ def test_a_row_for_every_image_with_its_bytes(tmp_path: Path, make_image: Encode
         height=32,
         image_sha256=digest,
         image="a_page0_index0.jpg",
+        source_sha256=hashlib.sha256((tmp_path / "raw" / "a.pdf").read_bytes()).hexdigest(),
+        group="a.pdf",
     )
     assert (tmp_path / "images" / "a_page0_index0.jpg").read_bytes() == make_image()
 
@@ -61,7 +63,7 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, make_image: Encode) -> 
     rows = extracted(tmp_path, {"good.pdf": pdf([make_image()])} | bad)
     reasons = {row.source: row.reason or "" for row in rows if row.status == "rejected"}
     assert set(reasons) == set(bad)
-    assert reasons["text.pdf"].startswith("not a PDF")
+    assert reasons["text.pdf"].startswith("neither a PDF nor a JPEG")
     assert reasons["empty.pdf"] == "empty file"
     assert reasons["locked.pdf"].startswith("encrypted")
     assert reasons["cut.pdf"].startswith("damaged")
@@ -137,7 +139,7 @@ def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path
 def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, make_image: Encode) -> None:
     extracted(tmp_path, {"a.pdf": pdf([make_image()])})
     (tmp_path / "raw" / "a.pdf").write_bytes(b"text")
-    with pytest.raises(BadInput, match=r"no image to keep in 1 files; the first: a.pdf: not a PDF"):
+    with pytest.raises(BadInput, match=r"no image to keep in 1 files; the first: a.pdf: neither a PDF"):
         extracted(tmp_path, {})
     assert (tmp_path / "images" / "a_page0_index0.jpg").exists()
     (tmp_path / "raw" / "a.pdf").unlink()

@@ -3,20 +3,20 @@
 PyMuPDF is AGPL, so this module is the one place that imports it and the service can do without.
 """
 
-import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pymupdf
-from PIL import Image, ImageFile
 
-from quire.decode import DAMAGE
+from quire.items.readers.jpeg import Unshowable, jpeg_size
+from quire.items.readers.kinds import Bounds, Found, Source, kind_of
 
-Source = Literal["embedded", "page"]
 READ_ERRORS = (RuntimeError, ValueError, OSError, pymupdf.mupdf.FzErrorBase)  # what PyMuPDF raises for damaged data
 CUT_SHORT = re.compile(r"truncated|premature|padding|ignoring|cannot|error", re.IGNORECASE)  # of MuPDF's warnings
+RGB = {"colorspace": pymupdf.csRGB, "alpha": False}  # how pages are drawn
 RGB_OR_GREY = ("DeviceRGB", "DeviceGray", "CalRGB", "CalGray", "ICCBased(RGB", "ICCBased(Gray")
 
 
@@ -25,21 +25,26 @@ class UnreadablePdf(ValueError):
 
 
 @dataclass(frozen=True)
-class PageImage:
-    """An image of a page, both counters from 0. `problem` says why there are no `data`."""
+class PageImage(Found):
+    """An image of a page. `problem` says why there are no `data`."""
 
     page: int
     index: int
-    width: int = 0
-    height: int = 0
-    extension: str = ""
-    data: bytes = b""
-    problem: str = ""
 
 
-def is_pdf(data: bytes) -> bool:
-    """Whether the bytes begin as a PDF does, perhaps after some junk, as viewers allow."""
-    return b"%PDF-" in data[:1024]
+def read(data: bytes, bounds: Bounds) -> Iterator[Found]:
+    """Yield what `page_images` finds; of a PDF that cannot be read, and of one without images, the reason."""
+    images = 0
+    try:
+        document = open_pdf(data, bounds.max_pages)
+        for image in page_images(document, bounds.source, bounds.dpi, bounds.max_pixels):
+            images += 1
+            repaired = "the PDF is damaged and was repaired on opening" if document.is_repaired else ""
+            yield replace(image, note="; ".join(filter(None, (repaired, image.note))))
+        if not images:
+            yield Found(problem=f"no image on its pages{' (damaged, repaired on opening)' if document.is_repaired else ''}")
+    except (UnreadablePdf, *READ_ERRORS) as error:
+        yield Found(problem=str(error))
 
 
 def open_pdf(data: bytes, max_pages: int) -> pymupdf.Document:
@@ -48,7 +53,7 @@ def open_pdf(data: bytes, max_pages: int) -> pymupdf.Document:
     pymupdf.TOOLS.mupdf_display_warnings(False)
     if not data:
         raise UnreadablePdf("empty file")
-    if not is_pdf(data):
+    if kind_of(data) != "pdf":
         raise UnreadablePdf("not a PDF: no %PDF- in its first 1024 bytes")
     try:
         document = pymupdf.open(stream=data, filetype="pdf")
@@ -79,15 +84,13 @@ def is_repeat(hashes: list[str]) -> bool:
     return len(hashes) > 1 and hashes[0] == hashes[-1]
 
 
-def _rendered(document: pymupdf.Document, page: int, dpi: int, max_pixels: int) -> PageImage:
+def _rendered(document: pymupdf.Document, number: int, dpi: int, max_pixels: int) -> PageImage:
     try:
-        width, height = (round(side * dpi / 72) for side in document.load_page(page).rect[2:])
-        if width * height > max_pixels:
-            return PageImage(page, 0, width, height, problem=_too_large(width, height, max_pixels))
-        pixels = document.load_page(page).get_pixmap(dpi=dpi, colorspace=pymupdf.csRGB, alpha=False)
-        return PageImage(page, 0, pixels.width, pixels.height, "png", pixels.tobytes("png"))
+        page = document.load_page(number)
     except READ_ERRORS as error:
-        return PageImage(page, 0, problem=f"damaged: {error}")
+        return PageImage(number, 0, problem=f"damaged: {error}")
+    place = PageImage(number, 0, *(round(side * dpi / 72) for side in page.rect[2:]))
+    return _bounded(place, max_pixels, lambda: _as_png(place, page.get_pixmap(dpi=dpi, **RGB), f"the page drawn at {dpi} dpi"))
 
 
 def _embedded(document: pymupdf.Document, number: int, max_pixels: int) -> Iterator[PageImage]:
@@ -101,9 +104,11 @@ def _embedded(document: pymupdf.Document, number: int, max_pixels: int) -> Itera
         yield PageImage(number, 0, problem=f"damaged: {error}")
         return
     for index, entry in enumerate(listed):
-        yield _image_object(document, number, index, entry, max_pixels)
+        place = PageImage(number, index, *entry[2:4])
+        yield _bounded(place, max_pixels, partial(_image_object, document, place, entry[0]))
     for index, block in enumerate(others, start=len(listed)):
-        yield _image_block(number, index, block, blocks.get(block["number"]), max_pixels)
+        place = PageImage(number, index, block["width"], block["height"])
+        yield _bounded(place, max_pixels, partial(_image_block, place, blocks.get(block["number"])))
     warnings = pymupdf.TOOLS.mupdf_warnings().splitlines()
     if warnings and not listed and not others:
         yield PageImage(number, 0, problem=f"damaged: {warnings[0]}")
@@ -142,81 +147,62 @@ def _blocks(page: pymupdf.Page, numbers: list[int]) -> dict[int, bytes]:
     return {block["number"]: block["image"] for block in page.get_text("dict")["blocks"] if block["number"] in numbers}
 
 
-def _image_block(page: int, index: int, info: dict[str, Any], data: bytes | None, max_pixels: int) -> PageImage:
-    width, height = info["width"], info["height"]
-    if width * height > max_pixels:
-        return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
+def _bounded(place: PageImage, max_pixels: int, take: Callable[[], PageImage]) -> PageImage:
+    """What `take` gives at a place, unless that is damaged, or too large: as the PDF says or, of a JPEG, in truth."""
     try:
-        rgb = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.Pixmap(data))
-        return PageImage(page, index, rgb.width, rgb.height, "png", rgb.tobytes("png"))
+        image = take() if _fits(place, max_pixels) else place
     except READ_ERRORS as error:
-        return PageImage(page, index, width, height, problem=f"damaged: {error}")
+        return replace(place, problem=f"damaged: {error}")
+    if _fits(image, max_pixels):
+        return image
+    problem = f"{image.width} x {image.height} pixels, over the limit of {max_pixels}"
+    return replace(image, extension="", data=b"", note="", problem=problem)
 
 
-def _image_object(document: pymupdf.Document, page: int, index: int, entry: tuple[Any, ...], max_pixels: int) -> PageImage:
-    xref, width, height = entry[0], entry[2], entry[3]
-    if width * height > max_pixels:
-        return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
+def _fits(image: PageImage, max_pixels: int) -> bool:
+    return image.width * image.height <= max_pixels
+
+
+def _as_png(place: PageImage, pixels: pymupdf.Pixmap, note: str) -> PageImage:
+    return replace(place, width=pixels.width, height=pixels.height, extension="png", data=pixels.tobytes("png"), note=note)
+
+
+def _image_block(place: PageImage, data: bytes | None) -> PageImage:
+    rgb = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.Pixmap(data))
+    return _as_png(place, rgb, "drawn as RGB PNG: no image object of the page")
+
+
+def _image_object(document: pymupdf.Document, place: PageImage, xref: int) -> PageImage:
     try:
-        stored = _displayable_jpeg(document, xref)
-        if not stored:
-            return _drawn_alone(document, page, index, entry)
-        (width, height), data = stored
-        if width * height > max_pixels:  # a JPEG may be larger than the PDF says
-            return PageImage(page, index, width, height, problem=_too_large(width, height, max_pixels))
-        return PageImage(page, index, width, height, "jpg", data)
-    except READ_ERRORS as error:
-        return PageImage(page, index, width, height, problem=f"damaged: {error}")
+        _refuse_remapped(document, xref)
+        stored = document.extract_image(xref)
+        if stored.get("ext") != "jpeg" or not stored["cs-name"].startswith(RGB_OR_GREY):
+            raise Unshowable(f"its colours are {stored.get('cs-name', 'unknown')}")
+        width, height = jpeg_size(stored["image"])
+    except Unshowable as error:
+        return _drawn_alone(document, place, xref, f"drawn as RGB PNG: {error}")
+    return replace(place, width=width, height=height, extension="jpg", data=stored["image"])
 
 
-def _displayable_jpeg(document: pymupdf.Document, xref: int) -> tuple[tuple[int, int], bytes] | None:
-    """Size and bytes of an embedded JPEG that looks the same outside the PDF: whole, no mask, no remapping, RGB or grey."""
-    if "DCTDecode" not in document.xref_get_key(xref, "Filter")[1] or _remapped(document, xref):
-        return None
-    stored = document.extract_image(xref)
-    if stored.get("ext") != "jpeg" or not stored["cs-name"].startswith(RGB_OR_GREY):
-        return None
-    data: bytes = stored["image"]
-    if not data.startswith(b"\xff\xd8") or not data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):
-        return None
-    try:
-        with Image.open(io.BytesIO(data[: data.find(b"\xff\xda") + 256]), formats=("JPEG",)) as head:
-            size, mode = head.size, head.mode
-            return (size, data) if mode in ("RGB", "L") and _decodes(head) else None
-    except DAMAGE:
-        return None
+def _refuse_remapped(document: pymupdf.Document, xref: int) -> None:
+    """Raise Unshowable for what is not stored as JPEG, or where the PDF shows other colours than the stored bytes."""
+    filters, decode, parameters = (document.xref_get_key(xref, key)[1] for key in ("Filter", "Decode", "DecodeParms"))
+    decode_array = [float(value) for value in re.findall(r"[-+.\d]+", decode)]
+    if "DCTDecode" not in filters:
+        raise Unshowable("not stored as JPEG")
+    if any(document.xref_get_key(xref, key)[0] != "null" for key in ("SMask", "Mask")):
+        raise Unshowable("it has a mask")
+    if decode_array != [0.0, 1.0] * (len(decode_array) // 2):
+        raise Unshowable("it has a Decode array")
+    if "ColorTransform" in parameters:
+        raise Unshowable("it has a colour transform")
 
 
-def _decodes(head: ImageFile.ImageFile) -> bool:
-    """Whether the decoder takes a JPEG's tables and first rows; to decode all of it would take as long as all the rest."""
-    head.draft("L", (1, 1))
-    try:
-        head.load()
-    except OSError as error:
-        return "truncated" in str(error)  # which it is: the rest was left out
-    return True
-
-
-def _remapped(document: pymupdf.Document, xref: int) -> bool:
-    """Whether the PDF shows other colours than the stored bytes: by a mask, a Decode array or a colour transform."""
-    masked = any(document.xref_get_key(xref, key)[0] != "null" for key in ("SMask", "Mask"))
-    decode_array = [float(value) for value in re.findall(r"[-+.\d]+", document.xref_get_key(xref, "Decode")[1])]
-    identity = decode_array == [0.0, 1.0] * (len(decode_array) // 2)
-    return masked or not identity or "ColorTransform" in document.xref_get_key(xref, "DecodeParms")[1]
-
-
-def _drawn_alone(document: pymupdf.Document, number: int, index: int, entry: tuple[Any, ...]) -> PageImage:
+def _drawn_alone(document: pymupdf.Document, place: PageImage, xref: int, note: str) -> PageImage:
     """The image drawn on a white page of its own size, as a viewer does: masks, colour spaces, every filter."""
-    xref, width, height = entry[0], entry[2], entry[3]
     pymupdf.TOOLS.reset_mupdf_warnings()
-    page = document.new_page(width=width, height=height)
+    page = document.new_page(width=place.width, height=place.height)
     page.insert_image(page.rect, xref=xref)
-    pixels = page.get_pixmap(colorspace=pymupdf.csRGB, alpha=False)
+    pixels = page.get_pixmap(**RGB)
     warning = next((line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if CUT_SHORT.search(line)), "")
-    if warning:
-        return PageImage(number, index, width, height, problem=f"damaged: {warning}")
-    return PageImage(number, index, width, height, "png", pixels.tobytes("png"))
-
-
-def _too_large(width: int, height: int, max_pixels: int) -> str:
-    return f"{width} x {height} pixels, over the limit of {max_pixels}"
+    return replace(place, problem=f"damaged: {warning}") if warning else _as_png(place, pixels, note)

@@ -1,0 +1,75 @@
+"""What kind a file is, by its content, and the reader of that kind: a function from bytes to what is found in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["pdf", "image_file"]
+Source = Literal["embedded", "page"]
+
+HEAD = 1024  # bytes that tell the kind
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reader finds: an image, or with a `problem` why there is none. Page and index count from 0.
+
+    `note` says what was repaired or converted. Without page and extension it is no item, but the reason why a file gives none.
+    `sha256` is that of `data`; the cache fills it in.
+    """
+
+    page: int | None = None
+    index: int | None = None
+    width: int = 0
+    height: int = 0
+    extension: str = ""
+    data: bytes = b""
+    problem: str = ""
+    note: str = ""
+    sha256: str = ""
+
+    @property
+    def is_item(self) -> bool:
+        """Whether the ledger names it by a key."""
+        return self.page is not None or bool(self.extension)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The parameters of `extract` that decide what is found in a file."""
+
+    source: Source
+    dpi: int
+    max_pages: int
+    max_pixels: int
+
+
+def image_extension(head: bytes) -> Literal["jpg", "png", "webp"] | None:
+    """Which of the images that Quire decodes the bytes begin as."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    return "webp" if head.startswith(b"RIFF") and head[8:12] == b"WEBP" else None
+
+
+def kind_of(head: bytes) -> Kind | None:
+    """The kind of a file that begins with these bytes, `HEAD` of them; a PDF may begin with some junk, as viewers allow."""
+    if image_extension(head):
+        return "image_file"
+    return "pdf" if b"%PDF-" in head[:HEAD] else None
+
+
+def read(data: bytes, bounds: Bounds) -> Iterator[Found]:
+    """Yield what a file holds; what cannot be read is yielded with its problem, and nothing of it is raised."""
+    kind = kind_of(data)
+    if kind == "pdf":
+        from quire.items.readers.pdf import read as read_pdf  # noqa: PLC0415 - AGPL: only who reads PDFs needs it
+
+        yield from read_pdf(data, bounds)
+    elif kind == "image_file":
+        from quire.items.readers.image_file import read as read_image_file  # noqa: PLC0415 - beside its like
+
+        yield from read_image_file(data, bounds)
+    else:
+        yield Found(problem="neither a PDF nor a JPEG, PNG or WebP image" if data else "empty file")

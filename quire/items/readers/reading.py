@@ -1,0 +1,84 @@
+"""Files into the cache, each in a process of its own with a limit; which content a file had is remembered from run to run."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError as FileTimeout
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from quire.command import BadInput
+from quire.environment import workers
+from quire.items.readers.cache import Cache
+
+AHEAD = 1000  # files that are being read or wait for it while an earlier one's turn has not come
+
+Stat = tuple[str, int, int, int]  # absolute path, size, time of change in ns, inode: as DVC tells that a file is as it was
+
+
+def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Iterator[tuple[str, str]]:
+    """Yield for each file, in order, its SHA-256, under which the cache holds what was found in it, or "" and the reason why not.
+
+    A file that is as it was, and whose entry is there, is not opened. A hostile one costs its process and `max_seconds`.
+    Errors of the machine, OSError, are raised.
+    """
+    index, read = cache.folder / "index.sqlite", dict[Stat, str]()
+    stats = [_stat(path) for path in paths]
+    known = _recall(index, stats)
+    waiting: deque[tuple[Stat, str | ProcessFuture[str]]] = deque()
+    pool = ProcessPool(max_workers=workers())
+    try:
+        for path, stat in zip(paths, stats, strict=True):
+            here = stat in known and cache.holds(known[stat])
+            waiting.append((stat, known[stat] if here else pool.schedule(cache.keep, (path,), timeout=max_seconds)))
+            if len(waiting) > AHEAD:
+                yield _result(*waiting.popleft(), max_seconds, read)
+        while waiting:
+            yield _result(*waiting.popleft(), max_seconds, read)
+    finally:
+        pool.stop()
+        pool.join()
+        _remember(index, read)
+
+
+def _result(stat: Stat, sha256: str | ProcessFuture[str], max_seconds: float, read: dict[Stat, str]) -> tuple[str, str]:
+    if isinstance(sha256, str):
+        return sha256, ""
+    try:
+        read[stat] = sha256.result()
+    except FileTimeout:
+        return "", f"not done after {max_seconds:g} s"
+    except ProcessExpired as error:
+        return "", f"its process died: {error}"
+    return read[stat], ""
+
+
+def _stat(path: Path) -> Stat:
+    found = path.stat()
+    return str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _recall(index: Path, stats: Sequence[Stat]) -> dict[Stat, str]:
+    with _database(index) as database:
+        asked = "SELECT sha256 FROM files WHERE path = ? AND size = ? AND changed = ? AND inode = ?"
+        found = ((stat, database.execute(asked, stat).fetchone()) for stat in stats)
+        return {stat: row[0] for stat, row in found if row}
+
+
+def _remember(index: Path, read: Mapping[Stat, str]) -> None:
+    with _database(index) as database, database:
+        database.executemany("REPLACE INTO files VALUES (?, ?, ?, ?, ?)", [(*stat, sha256) for stat, sha256 in read.items()])
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, changed INT, inode INT, sha256 TEXT)"
+            )
+            yield database
+    except sqlite3.Error as error:
+        raise BadInput(f"{path}: {error}; delete this file of the cache: it is made anew") from error
