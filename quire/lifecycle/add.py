@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from quire.command import BadInput
-from quire.demo.demo import FOLDERS, files, track
+from quire.demo.demo import FOLDERS
+from quire.demo.images import files
+from quire.items.dvc import track
 
 EXPORTS = {".json", ".csv"}
 
@@ -57,7 +59,7 @@ def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, fo
         shutil.copyfile(path, place)
     for name in FOLDERS[1:]:  # without labels yet, `import_labels` says what is missing; without challenge `evaluate` notes it
         (folder / name).mkdir(exist_ok=True)
-    track(folder)
+    track(folder / name for name in FOLDERS)
     removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
     print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc && git commit --all")
 
