@@ -1,5 +1,8 @@
 import hashlib
 import os
+import resource
+import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from quire.decode import decode
 from quire.demo.images import ENCRYPTED, pdf
 from quire.items.tables import Item, read_table
 from stages.extract import extract
-from tests.conftest import Encode
+from tests.conftest import ROOT, Encode, run
 
 BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0}
 
@@ -71,9 +74,128 @@ def test_one_bad_file_costs_one_row_each(tmp_path: Path, make_image: Encode) -> 
     assert [row.source for row in rows if row.status == "kept"] == ["good.pdf"]
 
 
-def test_namesakes_do_not_overwrite_each_other(tmp_path: Path, make_image: Encode) -> None:
-    rows = extracted(tmp_path, {"a/x.pdf": pdf([make_image(seed=1)]), "b/x.pdf": pdf([make_image(seed=2)])})
-    assert [row.key for row in rows] == ["a__x_page0_index0", "b__x_page0_index0"]
+def test_image_files_keep_their_bytes_whatever_their_names_say(tmp_path: Path, make_image: Encode) -> None:
+    files = {"cat/1.JPEG": make_image(), "dog/1.png": make_image("WEBP"), "plain": make_image("PNG"), ".hidden.jpg": make_image()}
+    rows = extracted(tmp_path, files)
+    assert [(row.key, row.image, row.page, row.width, row.height) for row in rows] == [
+        ("cat__1.JPEG", "cat__1.JPEG", None, 48, 32),
+        ("dog__1.png", "dog__1.png.webp", None, 48, 32),
+        ("plain", "plain.png", None, 48, 32),
+    ]
+    assert [(tmp_path / "images" / str(row.image)).read_bytes() for row in rows] == [files[row.source] for row in rows]
+
+
+def test_an_image_file_that_cannot_be_kept_is_a_row_with_its_reason(tmp_path: Path, make_image: Encode) -> None:
+    whole = make_image(size=(200, 200))
+    files = {"a.jpg": make_image(), "cut.jpg": whole[: len(whole) // 2], "large.jpg": whole, "n.gif": make_image("GIF")}
+    rows = {row.source: row for row in extracted(tmp_path, files, max_pixels=10_000)}
+    assert (rows["cut.jpg"].key, rows["large.jpg"].key, rows["n.gif"].key) == ("cut.jpg", "large.jpg", None)
+    assert rows["large.jpg"].reason == "200 x 200 pixels, over the limit of 10000"
+    assert rows["n.gif"].reason == "neither a PDF nor a JPEG, PNG or WebP image"
+    cut = extracted(tmp_path, {})[1]
+    assert (cut.reason or "").startswith("damaged: ")
+    assert (cut.status, cut.image, cut.image_sha256) == ("rejected", None, None)
+
+
+def test_a_group_is_a_source_joined_with_those_that_hold_an_equal_image(tmp_path: Path, make_image: Encode) -> None:
+    one, two, three = (make_image(seed=seed) for seed in range(3))
+    files = {"c.pdf": pdf([one, two]), "b.pdf": pdf([two, three]), "z.jpg": three, "a.jpg": make_image(seed=4), "x.txt": b"x"}
+    groups = {row.source: row.group for row in extracted(tmp_path, files)}
+    assert groups == {"c.pdf": "b.pdf", "b.pdf": "b.pdf", "z.jpg": "b.pdf", "a.jpg": "a.jpg", "x.txt": "x.txt"}
+
+
+def test_what_was_converted_is_noted(tmp_path: Path, make_image: Encode) -> None:
+    images = [make_image(), make_image("PNG"), make_image("PNG", mode="RGBA"), make_image(mode="CMYK")]
+    assert [row.note for row in extracted(tmp_path, {"a.pdf": pdf(images)})] == [
+        None,
+        "drawn as RGB PNG: it is not stored as JPEG",
+        "drawn as RGB PNG: it has a mask",
+        "drawn as RGB PNG: it has a Decode array",
+    ]
+    (row,) = extracted(tmp_path / "pages", {"a.pdf": pdf([make_image()])}, source="page")
+    assert row.note == "the page drawn at 72 dpi"
+
+
+@pytest.mark.parametrize(("one", "other"), [("a/b.pdf", "a__b.pdf"), ("X.pdf", "x.pdf")])
+def test_two_files_of_one_key_are_refused_and_earlier_images_stay(tmp_path: Path, make_image: Encode, one: str, other: str) -> None:
+    extracted(tmp_path, {one: pdf([make_image()])})
+    with pytest.raises(BadInput, match=f"{one} and {other}: both would be "):
+        extracted(tmp_path, {other: pdf([make_image(seed=1)])})
+    assert len(list((tmp_path / "images").iterdir())) == 1
+
+
+def test_a_key_is_the_same_with_and_without_a_namesake(tmp_path: Path, make_image: Encode) -> None:
+    (alone,) = extracted(tmp_path, {"a/x.pdf": pdf([make_image(seed=1)])})
+    assert extracted(tmp_path, {"x.pdf": pdf([make_image(seed=2)])})[0] == alone
+    assert alone.key == "a__x_page0_index0"
+
+
+def test_a_path_too_long_for_a_file_name_costs_one_row(tmp_path: Path, make_image: Encode) -> None:
+    rows = extracted(tmp_path, {"a.jpg": make_image(), f"{'d' * 150}/{'x' * 150}.jpg": make_image(seed=1)})
+    assert [(row.status, row.reason) for row in rows[1:]] == [
+        ("rejected", "its path makes a name of more than 255 bytes; shorten it")
+    ]
+
+
+def test_of_many_files_only_the_changed_is_opened_and_without_cache_all_is_the_same(tmp_path: Path, make_image: Encode) -> None:
+    """Each in a process of its own that notes what it opens, as a DVC stage does."""
+    for number in range(12):
+        (tmp_path / "raw" / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "raw" / f"{number % 2}" / f"{number}.jpg").write_bytes(make_image(seed=number))
+
+    def opened(*, changed: str = "") -> set[str]:
+        if changed:
+            (tmp_path / "raw" / changed).write_bytes(make_image(seed=99))
+        (tmp_path / ".opened").unlink(missing_ok=True)
+        spied = {"QUIRE_OPENED": str(tmp_path / ".opened"), "DVC_STAGE": "extract", "DVC_ROOT": str(tmp_path)}
+        command = [sys.executable, "-m", "stages.extract", *(str(tmp_path / name) for name in ("raw", "images", "items.csv"))]
+        run(ROOT, *command, check=True, QUIRE_CACHE=str(tmp_path / ".cache"), **spied)
+        lines = (tmp_path / ".opened").read_text().splitlines()
+        return {line.removeprefix("extract raw/") for line in lines if line.startswith("extract raw/")}
+
+    def results() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in [tmp_path / "items.csv", *(tmp_path / "images").iterdir()]}
+
+    assert len(opened()) == 12
+    assert opened() == set()
+    assert opened(changed="1/5.jpg") == {"1/5.jpg"}
+    with_cache = results()
+    assert opened(changed="new.jpg") == {"new.jpg"}
+    (tmp_path / "raw" / "new.jpg").unlink()
+    shutil.rmtree(tmp_path / ".cache")
+    assert len(opened()) == 12
+    assert results() == with_cache
+
+
+def test_results_are_copies_of_what_the_cache_holds(tmp_path: Path, make_image: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path / "cache"))
+    extracted(tmp_path, {"a.jpg": make_image()})
+    (tmp_path / "images" / "a.jpg").write_bytes(b"overwritten")
+    extracted(tmp_path, {})
+    assert (tmp_path / "images" / "a.jpg").read_bytes() == make_image()
+
+
+def test_another_parameter_reads_anew(tmp_path: Path, make_image: Encode) -> None:
+    files = {"a.jpg": make_image(), "b.jpg": make_image(size=(200, 200))}
+    assert [row.status for row in extracted(tmp_path, files)] == ["kept", "kept"]
+    assert [row.status for row in extracted(tmp_path, files, max_pixels=10_000)] == ["kept", "rejected"]
+    assert [row.status for row in extracted(tmp_path, files)] == ["kept", "kept"]
+
+
+def test_a_full_disk_ends_the_stage_and_is_no_row(tmp_path: Path, make_image: Encode) -> None:
+    """A limit on the size of a file stands for it: the index keeps below it, the image does not."""
+    large = make_image("PNG", size=(1000, 1000))
+    extracted(tmp_path, {"a.jpg": make_image()})
+    (tmp_path / "raw" / "b.png").write_bytes(large)
+    before = (tmp_path / "items.csv").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(large) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            extracted(tmp_path, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "items.csv").read_bytes() == before
 
 
 def test_a_file_beside_a_pdf_does_not_take_its_name(tmp_path: Path, make_image: Encode) -> None:

@@ -188,14 +188,14 @@ def _refuse_remapped(document: pymupdf.Document, xref: int) -> None:
     """Raise Unshowable for what is not stored as JPEG, or where the PDF shows other colours than the stored bytes."""
     filters, decode, parameters = (document.xref_get_key(xref, key)[1] for key in ("Filter", "Decode", "DecodeParms"))
     decode_array = [float(value) for value in re.findall(r"[-+.\d]+", decode)]
-    if "DCTDecode" not in filters:
-        raise Unshowable("not stored as JPEG")
     if any(document.xref_get_key(xref, key)[0] != "null" for key in ("SMask", "Mask")):
         raise Unshowable("it has a mask")
     if decode_array != [0.0, 1.0] * (len(decode_array) // 2):
         raise Unshowable("it has a Decode array")
     if "ColorTransform" in parameters:
         raise Unshowable("it has a colour transform")
+    if "DCTDecode" not in filters:
+        raise Unshowable("it is not stored as JPEG")
 
 
 def _drawn_alone(document: pymupdf.Document, place: PageImage, xref: int, note: str) -> PageImage:

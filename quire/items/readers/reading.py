@@ -80,5 +80,7 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
                 "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INT, changed INT, inode INT, sha256 TEXT)"
             )
             yield database
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:  # a full disk, a lock that another run does not let go of
+        raise OSError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
         raise BadInput(f"{path}: {error}; delete this file of the cache: it is made anew") from error

@@ -1,0 +1,36 @@
+from typing import Literal
+
+from quire.items.groups import with_groups
+from quire.items.tables import Item
+
+
+def item(source: str, content: str | None, status: Literal["kept", "repeat", "rejected"] = "kept") -> Item:
+    return Item(key=f"{source}-{content}", source=source, status=status, image_sha256=content)
+
+
+def groups(*items: Item) -> list[str | None]:
+    return [row.group for row in with_groups(items)]
+
+
+def test_a_source_alone_is_its_group() -> None:
+    assert groups(item("a.pdf", "1"), item("a.pdf", "2"), item("b.pdf", "3")) == ["a.pdf", "a.pdf", "b.pdf"]
+
+
+def test_sources_with_equal_images_are_one_group_through_others_too() -> None:
+    chain = [item("d", "1"), item("c", "1"), item("c", "2"), item("b", "2"), item("b", "3"), item("a", "3"), item("e", "4")]
+    assert groups(*chain) == ["a"] * 6 + ["e"]
+    assert groups(*chain[::-1]) == ["e"] + ["a"] * 6
+
+
+def test_repeats_join_and_what_has_no_image_joins_nothing() -> None:
+    assert groups(item("b", "1", "repeat"), item("a", "1"), item("x", None, "rejected"), item("y", None, "rejected")) == [
+        "a",
+        "a",
+        "x",
+        "y",
+    ]
+
+
+def test_a_long_chain_takes_no_long_time() -> None:
+    chain = [item(f"{number:06}", str(number + side)) for number in range(5_000) for side in (0, 1)]
+    assert set(groups(*chain)) == {"000000"}
