@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.peers import MODEL
 from benchmarks.serving import free_port, jpegs, running
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 
 REQUESTS, SEED, PATIENCE = 2000, 20, 20
 ROUTES = ("/v1/classify", "/v1/classify/batch", "/v1/classify/pdf", "/v1/feedback", "/upload")

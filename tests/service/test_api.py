@@ -23,7 +23,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from PIL import Image
 
-from quire.demo.demo import ENCRYPTED, pdf
+from quire.demo.images import ENCRYPTED, pdf
 from quire.model.predictor import Answer
 from quire.provenance.lineage import imported_files
 from service.engine import Given

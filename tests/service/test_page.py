@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 from tests.quire.lifecycle.test_explain import model
 from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain

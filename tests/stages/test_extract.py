@@ -11,7 +11,7 @@ import pytest
 
 from quire.command import BadInput, call
 from quire.decode import decode
-from quire.demo.demo import ENCRYPTED, pdf
+from quire.demo.images import ENCRYPTED, pdf
 from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import ROOT, Encode, run

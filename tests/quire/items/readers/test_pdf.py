@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from quire.decode import decode
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 from quire.items.readers.pdf import PageImage, UnreadablePdf, open_pdf, page_images
 from tests.conftest import Encode
 
