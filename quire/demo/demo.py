@@ -1,12 +1,10 @@
 """Draw the demo: 60 PDFs of cats, dogs and other things with an Ecotag export, every trap of real data inside.
 
-python -m quire.demo.demo: into data/raw, data/annotations and data/challenge, tracked by DVC. The same bytes on every machine.
+It goes into data/raw, data/annotations and data/challenge, tracked by DVC. The same bytes on every machine.
 """
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -18,6 +16,7 @@ from ruamel.yaml import YAML
 
 from quire.command import BadInput
 from quire.demo.drawing import draw, jpeg, png
+from quire.items.dvc import dvc, track
 from quire.items.keys import item_key
 
 SEED = 20
@@ -136,7 +135,7 @@ def demo(data: Path) -> None:
     """
     pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
     cached = bool(pointers) and all(map(_is_cached, pointers))
-    if cached and _dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
+    if cached and dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     for path, content in files():
@@ -146,7 +145,7 @@ def demo(data: Path) -> None:
         for path, _ in files():
             (data / path).unlink()
         raise BadInput(f"{data / 'raw'} is empty and {pointers[0]} names data that is not in DVC's cache: `dvc pull` fetches it")
-    track(data)
+    track(data / name for name in FOLDERS if (data / name).is_dir())
     print(
         f"demo: drew {sum(1 for _ in (data / 'raw').rglob('*.pdf'))} PDFs into {data / 'raw'}, labels into {data / 'annotations'}"
     )
@@ -155,36 +154,12 @@ def demo(data: Path) -> None:
 def _is_cached(pointer: str) -> bool:
     """Whether DVC's cache holds what a pointer names: `dvc checkout` would ask the remote for what it does not."""
     md5 = str(YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"])
-    cache = Path(_dvc("cache", "dir").stdout.strip())
+    cache = Path(dvc("cache", "dir").stdout.strip())
     return Path(cache, "files", "md5", md5[:2], md5[2:]).exists()
 
 
 def _are_named(pointers: list[str]) -> bool:
     """Whether the files that are here are those that the pointers name, in the cache or not."""
-    status = json.loads(_dvc("status", "--json", *pointers).stdout)
+    status = json.loads(dvc("status", "--json", *pointers).stdout)
     states = {state for changes in status.values() for change in changes for state in change.get("changed outs", {}).values()}
     return states <= {"not in cache"}
-
-
-def track(data: Path) -> None:
-    """Let DVC track what came in; git gets the pointers. Raises BadInput with DVC's own words."""
-    folders = [str(data / name) for name in FOLDERS if (data / name).is_dir()]
-    done = _dvc("add", "--quiet", *folders)
-    if done.returncode:
-        raise BadInput(f"dvc add {' '.join(folders)}: {done.stderr.strip()}")
-
-
-def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)  # noqa: S603
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    try:
-        demo(Path("data"))
-    except (BadInput, OSError) as error:
-        sys.exit(f"demo: error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,13 @@
-"""Draw why an image gets its answer: the places that speak for it, and the training images most like it.
+"""Draw why an image gets its answer: the places that speak for it, and the training images most like it."""
 
-python -m quire.lifecycle.explain <image or key>      → reports/explain/<key>.png
-"""
-
-import argparse
 import glob
-import sys
 from pathlib import Path
 
 from quire.command import BadInput
 from quire.decode import UndecodableImage, decode
 from quire.model.explain import PLACES, REFERENCES, Explainer
 from quire.model.predictor import Answer, Predictor
+from quire.provenance.results import MODEL
 from quire.report.figures import draw_explanation
 
 
@@ -22,7 +18,7 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     """
     file = find(asked, images)
     try:
-        predictor = Predictor(model / "model.onnx")
+        predictor = Predictor(model / Path(MODEL).name)
         explainer = Explainer(predictor, model / PLACES, model / REFERENCES)
         square = predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
         answer = predictor.classify(file.read_bytes())
@@ -55,17 +51,3 @@ def in_words(answer: Answer) -> str:
     """The answer as a line."""
     why = f", {(answer.reason or '').replace('_', ' ')}" if answer.reason else ""
     return f"{answer.prediction} {answer.confidence:.3f}, decision {answer.decision}{why}"
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("asked", help="an image's file, or its key in data/images")
-    try:
-        explain(parser.parse_args().asked, Path("data/images"), Path("model"), Path("reports/explain"))
-    except (BadInput, OSError) as error:
-        sys.exit(f"explain: error: {error}")
-
-
-if __name__ == "__main__":
-    main()

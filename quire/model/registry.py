@@ -6,16 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from quire.command import prepare_mlflow
 from quire.model.predictor import InvalidModel
 
 SCHEME = "models:/"
 FILE = "model.onnx"
-# A dead registry is an error after seconds, not after MLflow's default of seven retries of two minutes.
-SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 @contextmanager
@@ -32,8 +27,7 @@ def model_file(model: Path) -> Iterator[Path]:
 
 
 def _download(uri: str, folder: str) -> str:
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    prepare_mlflow()
     try:
         from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - an optional part
     except ImportError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from git import GitCommandError, Repo
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from quire.command import BadInput
 
@@ -27,8 +28,29 @@ class Difference:
 
 
 def read_lock(text: str) -> Lock:
-    """The stages of a dvc.lock, in its order."""
-    return dict(YAML(typ="safe").load(text)["stages"])
+    """The stages of a dvc.lock, in its order. Raises BadInput for what is none, as a merge leaves it that was not ended."""
+    try:
+        return dict(YAML(typ="safe").load(text)["stages"])
+    except (YAMLError, KeyError, TypeError) as error:
+        raise BadInput(f"{LOCK}: not a lock of DVC's: {' '.join(str(error).split())[:200]}") from error
+
+
+def promised(root: Path, revision: str) -> Lock:
+    """What a commit says of its results. Raises BadInput for an unknown commit and one that promises nothing we could make."""
+    text = committed_file(root, resolve(root, revision), LOCK)
+    if text is None:
+        raise BadInput(f"{revision}: the commit has no {LOCK}, so it promises no result: `make repro`, then commit {LOCK}")
+    lock = read_lock(text)
+    if is_earlier_layout(lock):
+        raise BadInput(
+            f"{revision}: its {LOCK} is of an earlier layout of this repository, which this code neither reads nor makes"
+        )
+    return lock
+
+
+def is_earlier_layout(lock: Lock) -> bool:
+    """Whether a lock was written before the library lay in `quire/`: its stages imported the decoder from `service/`."""
+    return any(path.startswith("service/") for stage in lock.values() for path in _hashes(stage, "deps"))
 
 
 def outputs(lock: Lock) -> dict[str, str]:
@@ -71,7 +93,7 @@ def differences(before: Lock, after: Lock) -> list[Difference]:
 
 
 def _hashes(stage: dict[str, Any], part: str) -> dict[str, str]:
-    return {entry["path"]: entry["md5"] for entry in stage.get(part, [])}
+    return {entry["path"]: entry.get("md5", "") for entry in stage.get(part, [])}
 
 
 def _parameters(stage: dict[str, Any]) -> dict[str, Any]:

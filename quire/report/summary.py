@@ -1,4 +1,4 @@
-"""Say in a few lines what `dvc repro` made: python -m quire.report.summary."""
+"""Say in a few lines what `dvc repro` made."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def comparison(root: Path) -> str:
 
 
 def _surprise(root: Path, first: Difference) -> str:
-    from quire.provenance.prove import place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
+    from quire.provenance.comparison import place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
 
     place = place_of(root, "HEAD", root, first.name)
     machine = machine_differences(committed_file(root, "HEAD", MACHINE), (root / MACHINE).read_text(encoding="utf-8"))
@@ -55,13 +55,3 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _share(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} (95 % interval {figure['low']:.3f} to {figure['high']:.3f})"
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    print(summary(Path("data"), Path("reports")))
-    print(f"results   {comparison(Path.cwd())}")
-
-
-if __name__ == "__main__":
-    main()
