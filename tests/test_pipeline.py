@@ -145,7 +145,7 @@ def test_dvc_compares_experiments(demo: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "change", "message"),
     [
-        ("split", {"sede": 1}, "split: error: params.yaml: split.sede is unknown; known: ratios, seed"),
+        ("split", {"sede": 1}, "split: error: params.yaml: split.sede is unknown; known: ratios, folds, seed"),
         ("split", {"seed": None}, "split: error: params.yaml: split.seed: Input should be a valid integer, not None"),
         ("split", {"ratios": {"train": 0.9, "validation": 0.2, "test": 0.1}}, "are not positive numbers that sum to 1"),
         ("train", {"backbone": "resnet"}, "train: error: params.yaml: train.backbone: Input should be 'efficientnet-lite0'"),

@@ -10,7 +10,7 @@ from quire.items.tables import Item, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels
 from tests.stages.test_extract import BOUNDS
-from tests.stages.test_import_labels import LENIENT
+from tests.stages.test_import_labels import OUTPUTS, PARAMETERS
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     extract(folder / "raw", folder / "images", folder / "items.csv", **BOUNDS)
-    paths = [folder / name for name in ("items.csv", "annotations", "labels.csv", "labels.json")]
-    import_labels(*paths, classes=["cat", "dog", "other"], min_votes=1, tolerated=LENIENT)
+    import_labels(folder / "items.csv", folder / "annotations", *(folder / name for name in OUTPUTS), **PARAMETERS)
     return folder
 
 
