@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quire.command import BadInput
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 from quire.items.readers.cache import Cache
 from quire.items.readers.reading import read_files
 from tests.conftest import Encode
