@@ -1,15 +1,13 @@
-"""Decode and predict on a few threads, with a bound on what may wait for them."""
+"""Decode an image and predict on a few threads, with a bound on the requests that may wait for them."""
 
 import asyncio
 import hashlib
 import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,15 +15,16 @@ from quire.decode import UndecodableImage, decode
 from quire.model.explain import PLACES, REFERENCES, Explainer, data_uri
 from quire.model.predictor import Answer, Predictor
 from quire.model.registry import model_file
+from service.commit import commit
 from service.errors import Refused, undecodable
+from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
 from service.settings import Settings
-from service.threads import Result, Threads
 
-ARCHIVED = "$Format:%H$"  # `git archive`, of which the bento is made, writes the commit here: see .gitattributes
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Given:
+class Classified:
     """An answer with its id; of the image the hash of its bytes, its pixels, and how unlike the training images it is."""
 
     id: str
@@ -36,17 +35,8 @@ class Given:
     unfamiliarity: float
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The PDF that an image was sent in: the hash of its bytes, page and index, both from 0."""
-
-    document: str
-    page: int
-    index: int
-
-
-class Engine:
-    """The model and its threads. Raises InvalidModel where the file cannot be served."""
+class Inference:
+    """The model and its threads. Raises InvalidModel where the model cannot be served."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -57,13 +47,9 @@ class Engine:
             version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
             stated = path.with_name("commit")  # a model out of a registry was made by another commit than the code
             of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
+        self.model = ModelVersion(version=version, commit=of_model, data=self.predictor.lineage["images"][:12])
+        self.threads = ThreadPoolExecutor(settings.threads, "predict")  # none is started before there is work
         self.under_way = 0
-        self.model = {"version": version, "commit": of_model, "data": self.predictor.lineage["images"][:12]}
-
-    @cached_property
-    def threads(self) -> Threads:
-        """Started with the first request: to check a model takes none."""
-        return Threads(self.settings.threads)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -76,16 +62,12 @@ class Engine:
         finally:
             self.under_way -= 1
 
-    async def on_threads(self, works: Iterable[Callable[[], Result]]) -> list[Result]:
-        """Run pieces of blocking work side by side on the model's threads."""
-        return await asyncio.gather(*map(self.threads.run, works))
+    async def run(self, works: Iterable[Callable[[], Result]]) -> list[Result]:
+        """Run pieces of blocking work side by side on the model's threads. Raises what the first that fails raises."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(*(loop.run_in_executor(self.threads, work) for work in works))
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run blocking work on a thread, in a slot of its own. Raises Refused."""
-        with self.slot():
-            return await self.threads.run(work)
-
-    def classify(self, data: bytes) -> Given:
+    def classify(self, data: bytes) -> Classified:
         """The answer for one encoded image. Raises Refused."""
         try:
             image = decode(data, self.settings.max_pixels)
@@ -95,46 +77,28 @@ class Engine:
         outputs = self.predictor.run(square[None])
         unfamiliarity = float(outputs.unfamiliarity[0])
         answer = self.predictor.answer(outputs.probabilities[0], unfamiliarity)
-        return Given(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
+        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
 
-    def explain(self, data: bytes, answer: Answer) -> dict[str, Any]:
-        """Why an image that was answered got this answer: an image of its places, and training images where allowed."""
+    def explain(self, data: bytes, answer: Answer) -> Explanation:
+        """Why an image that was answered got this answer."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
-        nearest = [asdict(neighbour) for neighbour in self.explainer.nearest(square)]
+        nearest = [SimilarImage(**asdict(neighbour)) for neighbour in self.explainer.nearest(square)]
         places = self.explainer.places(square, answer.prediction)
-        return {"places": places and data_uri(places), "nearest": nearest}
+        return Explanation(places=data_uri(places) if places else None, nearest=nearest)
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""
         size = self.predictor.size
         self.predictor.run(np.zeros((1, size, size, 3), np.uint8))
 
-    def render(self, given: Given) -> dict[str, Any]:
+    def render(self, classified: Classified) -> ImageAnswer:
         """An answer as the client reads it."""
-        answer = given.answer
-        return {
-            "prediction": answer.prediction,
-            "decision": answer.decision,
-            "reason": answer.reason,
-            "probabilities": answer.probabilities,
-            "model": self.model,
-            "id": given.id,
-        }
-
-
-def commit() -> str:
-    """The commit that this code was exported from or that is checked out, or "unknown"."""
-    if not ARCHIVED.startswith("$"):
-        return ARCHIVED
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=5,
+        answer = classified.answer
+        return ImageAnswer(
+            prediction=answer.prediction,
+            decision=answer.decision,
+            reason=answer.reason,
+            probabilities=answer.probabilities,
+            model=self.model,
+            id=classified.id,
         )
-    except OSError:  # no git here
-        return "unknown"
-    return done.stdout.strip() or "unknown"
