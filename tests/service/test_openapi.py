@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 from service.openapi import document
 from service.settings import Settings
 from tests.service.conftest import Server
