@@ -285,7 +285,8 @@ def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None
 @pytest.mark.parametrize(
     ("change", "bound"),
     [(name, 0.96 if name.startswith("crop") else 0.98) for name in
-     ("half_size", "double_size", "jpeg_quality_30", "grey", "crop_to_90_percent", "mirrored", "white_border", "other_aspect_ratio")],
+     ("half_size", "double_size", "jpeg_quality_30", "grey",
+      "crop_to_90_percent", "mirrored", "white_border", "other_aspect_ratio")],
 )  # fmt: skip
 def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change: str, bound: float) -> None:
     assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["predictions"]["value"] >= bound
