@@ -59,7 +59,9 @@ def _is_declared(path: str, stage: dict[str, Any], also: list[str]) -> bool:
     outputs = [out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     names = [next(iter(out)) if isinstance(out, dict) else out for out in outputs]
     source = re.sub(r"__pycache__/(\w+)\..*", r"\1.py", path)
-    declared = [*stage["deps"], *names, *also, "params.yaml", "service/__init__.py", "stages/__init__.py"]  # one docstring each
+    declared = [*stage["deps"], *names, *also, "params.yaml"]
+    if source.endswith("__init__.py"):  # one docstring each
+        return True
     return any(source == name or source.startswith((f"{name}/", f"{name}.partial")) for name in declared)
 
 
