@@ -1,12 +1,7 @@
-"""Bring a client's data in, tracked by DVC.
+"""Bring a client's data in, tracked by DVC."""
 
-python -m quire.lifecycle.add --pdfs FOLDER --annotations FILE_OR_FOLDER --challenge FOLDER
-"""
-
-import argparse
 import filecmp
 import shutil
-import sys
 from pathlib import Path
 
 from quire.command import BadInput
@@ -32,7 +27,7 @@ def new_files(source: Path, target: Path, giving_way: set[Path], suffixes: set[s
     if not found:
         raise BadInput(f"{source}: no {' or '.join(sorted(suffixes or {'file'}))} in it")
     if others:
-        print(f"data: {source}: {len(others)} files are left where they are, being no export: {others[0].name}, …")
+        print(f"add: {source}: {len(others)} files are left where they are, being no export: {others[0].name}, …")
     pairs = [(path, target / path.relative_to(root)) for path in found]
     taken = [(path, place) for path, place in pairs if place.exists() and place not in giving_way]
     changed = [str(place) for path, place in taken if not filecmp.cmp(path, place, shallow=False)]
@@ -45,7 +40,7 @@ def new_files(source: Path, target: Path, giving_way: set[Path], suffixes: set[s
 def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, folder: Path) -> None:
     """Copy PDFs, annotations and challenge images into `folder`, all or nothing; PDFs take the demo's place."""
     if not pdfs and not annotations and not challenge:
-        raise BadInput("name what to bring in: make data PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>")
+        raise BadInput("name what to bring in: quire add <folder> --annotations <file or folder> --challenge <folder>")
     drawn = demo_files(folder) if pdfs else set()  # labels or challenge images alone are brought in beside it
     pairs = new_files(pdfs, folder / "raw", drawn) if pdfs else []
     pairs += new_files(annotations, folder / "annotations", drawn, EXPORTS) if annotations else []
@@ -61,7 +56,7 @@ def data(pdfs: Path | None, annotations: Path | None, challenge: Path | None, fo
         (folder / name).mkdir(exist_ok=True)
     track(folder / name for name in FOLDERS)
     removed = f"; the demo's {len(drawn)} files gave way" if drawn else ""
-    print(f"data: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc && git commit --all")
+    print(f"add: {len(pairs)} new files in {folder}{removed}. Next: make repro, then git add data/*.dvc && git commit --all")
 
 
 def demo_files(folder: Path) -> set[Path]:
@@ -69,20 +64,3 @@ def demo_files(folder: Path) -> set[Path]:
     if not (folder / "raw" / "demo-000.pdf").exists():
         return set()
     return {folder / path for path, content in files() if (folder / path).is_file() and (folder / path).read_bytes() == content}
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pdfs", type=Path)
-    parser.add_argument("--annotations", type=Path)
-    parser.add_argument("--challenge", type=Path)
-    given = parser.parse_args()
-    try:
-        data(given.pdfs, given.annotations, given.challenge, Path("data"))
-    except (BadInput, OSError) as error:
-        sys.exit(f"data: error: {error}")
-
-
-if __name__ == "__main__":
-    main()
