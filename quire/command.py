@@ -1,13 +1,18 @@
-"""Run a stage from the command line: its paths are arguments, its keywords are its block of params.yaml."""
+"""Run a stage from the command line: its paths are arguments, its keywords are its block of params.yaml.
+
+What decides no result, where and how it is computed, is said by the environment: `machine`.
+"""
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, validate_call
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PARAMETERS = Path("params.yaml")
 
@@ -18,6 +23,35 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and PyTorch take
 
 class BadInput(ValueError):
     """Something that a user handed in is wrong; the message names file, place and value."""
+
+
+def cores() -> int:
+    """How many processor cores this process may use; all of them where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quire"
+
+
+class Machine(BaseSettings):
+    """Each field is the environment variable QUIRE_<NAME>; empty is as good as none. None of them changes a result."""
+
+    model_config = SettingsConfigDict(env_prefix="QUIRE_", env_ignore_empty=True, frozen=True)
+
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: Positive = Field(default_factory=cores)  # of one process that computes
+    workers: Positive = Field(default_factory=cores)  # processes that read files
+    cache: Path = Field(default_factory=_cache)  # what was computed from a content, and tools that were built; safe to delete
+
+
+def machine() -> Machine:
+    """The settings at hand. Raises BadInput that names the variable and its value."""
+    try:
+        return Machine()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise BadInput(f"QUIRE_{str(problem['loc'][0]).upper()}: {problem['msg']}, not {problem['input']!r}") from error
 
 
 def run(stage: Callable[..., None]) -> None:

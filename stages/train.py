@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from quire.command import BadInput, Positive, Seed, run
+from quire.command import BadInput, Positive, Seed, machine, run
 from quire.decode import ResizeRule, UndecodableImage, decode
 from quire.decode import resize as to_square
 from quire.evaluation.metrics import proportion
@@ -91,8 +91,6 @@ def train(
     folds: Annotated[int, Field(ge=3)],
     prior: PriorSettings,
     decision: Decision,
-    accelerator: Literal["cpu", "gpu"],
-    threads: Positive,
     seed: Seed,
 ) -> None:
     """Fit a head on the frozen backbone's features and, with `fine_tune`, go on with all weights and augmentation.
@@ -102,20 +100,21 @@ def train(
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     parameters = {name: _plain(value) for name, value in locals().items() if not isinstance(value, Path)}
-    device = _device(accelerator)
+    here = machine()
+    device = _device(here.device)
     lineage = _lineage(items, labels, split, parameters)
     if prior.groups:  # what is wrong with them is said before anything is made
         members(prior.groups, sorted({row.label for row in read_table(labels, Label)}))
     with recorded_run(parameters, lineage) as logger:
         seed_everything(seed, workers=True, verbose=False)  # after MLflow has drawn the run's name
-        torch.set_num_threads(threads)
+        torch.set_num_threads(here.threads)
         data = _load(images, items, labels, split, image_size, resize)
         network, inputs = _encoded(data, backbone, image_size, prior.groups, device)
         decay, rest = Decay(weight_decay, prior.open_decay, prior.decay), rest_of(prior.groups, data.labels)
         recipe = Recipe(len(data.labels), network.encoder.prior, rest, decay, decision.familiar)
         if fine_tune:
-            longer = Schedule(fine_tune_epochs, None, fine_tune_batch_size, accelerator)
-            more = (network.encoder, data.images, fine_tune_learning_rate, longer, device, threads, seed)
+            longer = Schedule(fine_tune_epochs, None, fine_tune_batch_size, here.device)
+            more = (network.encoder, data.images, fine_tune_learning_rate, longer, device, here.threads, seed)
             recipe = FineTuning(recipe.classes, recipe.prior, rest, decay, decision.familiar, *more)
         judged = _judge(recipe, inputs, data, folds, decision, seed)
         curves, inputs = _fit(recipe, network, data, inputs, Schedule(epochs, patience), logger)
@@ -130,7 +129,7 @@ def train(
         classifier = Classifier(network, temperature, nearest, judged.held_out.pooling.reach)
         export(classifier, image_size, metadata, model / "model.onnx")
         _write(model, data, inputs, judged, curves)
-        write_machine(model / "machine.json", threads)
+        write_machine(model / "machine.json", here.threads)
         accuracy = float((judged.probabilities.argmax(1) == data.targets).mean())
         finish_run(logger, {"temperature": temperature, "cross_validated_accuracy": accuracy}, hash_file(model / "model.onnx"))
         print(f"train: {len(curves)} epochs, temperature {temperature:.3f}, MLflow run {logger.run_id}")
@@ -250,10 +249,10 @@ def _square(path: Path, size: int, rule: ResizeRule) -> NDArray[np.uint8]:
         raise BadInput(f"{path}: {error}") from error
 
 
-def _device(accelerator: str) -> torch.device:
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise BadInput("params.yaml: train.accelerator: gpu, but PyTorch sees none here")
-    return torch.device("cuda" if accelerator == "gpu" else "cpu")
+def _device(name: str) -> torch.device:
+    if name == "gpu" and not torch.cuda.is_available():
+        raise BadInput("QUIRE_DEVICE: gpu, but PyTorch sees none here")
+    return torch.device("cuda" if name == "gpu" else "cpu")
 
 
 def _train_and_validation(data: Data, inputs: Tensor) -> tuple[Examples, Examples]:

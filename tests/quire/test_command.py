@@ -1,10 +1,12 @@
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import pytest
 from pydantic import Field
 
-from quire.command import BadInput, call, read_parameters
+from quire.command import BadInput, call, cores, machine, read_parameters
 
 seen: list[object] = []
 
@@ -44,3 +46,46 @@ def test_parameters_are_read_as_dvc_reads_them(tmp_path: Path, monkeypatch: pyte
     Path("params.yaml").write_text("example: {share\n")
     with pytest.raises(BadInput, match=r"params.yaml: .* line 2"):
         read_parameters("example")
+
+
+def test_the_environment_says_where_and_how(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DEVICE", "THREADS", "WORKERS", "CACHE"):
+        monkeypatch.delenv(f"QUIRE_{name}", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    here = machine()
+    assert (here.device, here.threads, here.workers, here.cache) == ("cpu", cores(), cores(), tmp_path / "quire")
+    monkeypatch.setenv("QUIRE_DEVICE", "gpu")
+    monkeypatch.setenv("QUIRE_THREADS", "3")
+    monkeypatch.setenv("QUIRE_WORKERS", "")
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path / "elsewhere"))
+    here = machine()
+    assert (here.device, here.threads, here.workers, here.cache) == ("gpu", 3, cores(), tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUIRE_DEVICE", "tpu", "QUIRE_DEVICE: Input should be 'cpu' or 'gpu', not 'tpu'"),
+        ("QUIRE_THREADS", "0", "QUIRE_THREADS: Input should be greater than or equal to 1, not '0'"),
+        (
+            "QUIRE_WORKERS",
+            "many",
+            "QUIRE_WORKERS: Input should be a valid integer, unable to parse string as an integer, not 'many'",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput) as error:
+        machine()
+    assert str(error.value) == message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which cores a process may use")
+def test_cores_are_those_that_this_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
