@@ -13,9 +13,8 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 from tqdm import tqdm
 
-from quire.command import BadInput, Positive, run
+from quire.command import BadInput, Positive, machine, run
 from quire.decode import MAX_PIXELS
-from quire.environment import cache_folder
 from quire.items.groups import with_groups
 from quire.items.keys import is_utf8, printable, refuse_shared_keys
 from quire.items.ledger import file_rows, rejected
@@ -44,7 +43,7 @@ def extract(
     of the same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
     """
     files = _files(raw)
-    cache = Cache(cache_folder("extract"), Bounds(source, dpi, max_pages, max_pixels))
+    cache = Cache(machine().cache / "extract", Bounds(source, dpi, max_pages, max_pixels))
     partial = images.with_name(images.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

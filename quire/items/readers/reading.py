@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from quire.command import BadInput
-from quire.environment import workers
+from quire.command import BadInput, machine
 from quire.items.readers.cache import Cache
 
 AHEAD = 1000  # files that are being read or wait for it while an earlier one's turn has not come
@@ -28,7 +27,7 @@ def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Itera
     stats = [_stat(path) for path in paths]
     known = _recall(index, stats)
     waiting: deque[tuple[Stat, str | ProcessFuture[str]]] = deque()
-    pool = ProcessPool(max_workers=workers())
+    pool = ProcessPool(max_workers=machine().workers)
     try:
         for path, stat in zip(paths, stats, strict=True):
             here = stat in known and cache.holds(known[stat])
