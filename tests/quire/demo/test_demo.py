@@ -13,12 +13,11 @@ DRAWN = {Path("raw/a.pdf"): b"drawn", Path("annotations/a.json"): b"{}", Path("c
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data folder of an empty project, into which a demo of three files is drawn."""
+    """The data folder of an empty project, and a demo of three files."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     assert dvc("init", "--quiet", project=tmp_path).returncode == 0
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "files", DRAWN.items)
-    command.demo(Path("data"))
     return Path("data")
 
 
@@ -33,6 +32,7 @@ def empty(data: Path) -> None:
 
 
 def test_the_demo_is_drawn_once_and_then_restored(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.demo(data)
     assert capsys.readouterr().out == "demo: drew 1 files into data/raw, PDFs and photos, and labels into data/annotations\n"
     assert held(data) == DRAWN
     empty(data)
@@ -42,6 +42,7 @@ def test_the_demo_is_drawn_once_and_then_restored(data: Path, capsys: pytest.Cap
 
 
 def test_it_is_drawn_anew_where_pointers_name_it_and_the_cache_is_gone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.demo(data)
     empty(data)
     shutil.rmtree(".dvc/cache")
     command.demo(data)
@@ -50,12 +51,13 @@ def test_it_is_drawn_anew_where_pointers_name_it_and_the_cache_is_gone(data: Pat
 
 
 def test_other_data_are_never_replaced_by_the_demo(data: Path) -> None:
+    command.demo(data)
     (data / "raw" / "a.pdf").write_bytes(b"a client's")
     assert dvc("add", "--quiet", "data/raw").returncode == 0
     pointer = Path("data/raw.dvc").read_bytes()
     empty(data)
     shutil.rmtree(".dvc/cache")
-    with pytest.raises(BadInput, match=r"data/raw is empty and data/raw\.dvc names data that is not in DVC's cache"):
+    with pytest.raises(BadInput, match=r"data/raw\.dvc names data that are not in DVC's cache"):
         command.demo(data)
     assert held(data) == {}
     assert Path("data/raw.dvc").read_bytes() == pointer

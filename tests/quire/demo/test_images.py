@@ -85,7 +85,10 @@ def test_every_trap_of_voting_is_inside(drawn: Path) -> None:
         "tie": 1,
         "orphan": 2,
     }
-    assert {orphan["key"] for orphan in found["orphan"]} == {"demo-999_page0_index0", "catalogue_page0_index0"}
+    assert {orphan["name"]: orphan["candidates"] for orphan in found["orphan"]} == {
+        "catalogue_page0_index0.png": ["north__catalogue_page0_index0", "south__catalogue_page0_index0"],
+        "demo-999_page0_index0.png": [],
+    }
     export = json.loads((drawn / "annotations" / EXPORT).read_text())
     assert Counter(row["nameIdentifier"] for row in export["annotations"])["3"] == 11
 
