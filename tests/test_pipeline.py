@@ -59,7 +59,9 @@ def _is_declared(path: str, stage: dict[str, Any], also: list[str]) -> bool:
     outputs = [out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     names = [next(iter(out)) if isinstance(out, dict) else out for out in outputs]
     source = re.sub(r"__pycache__/(\w+)\..*", r"\1.py", path)
-    declared = [*stage["deps"], *names, *also, "params.yaml", "service/__init__.py", "stages/__init__.py"]  # one docstring each
+    declared = [*stage["deps"], *names, *also, "params.yaml"]
+    if source.endswith("__init__.py"):  # one docstring each
+        return True
     return any(source == name or source.startswith((f"{name}/", f"{name}.partial")) for name in declared)
 
 
@@ -285,10 +287,11 @@ def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None
 @pytest.mark.parametrize(
     ("change", "bound"),
     [(name, 0.96 if name.startswith("crop") else 0.98) for name in
-     ("half size", "double size", "JPEG quality 30", "grey", "crop to 90 %", "mirrored", "white border", "other aspect ratio")],
+     ("half_size", "double_size", "jpeg_quality_30", "grey",
+      "crop_to_90_percent", "mirrored", "white_border", "other_aspect_ratio")],
 )  # fmt: skip
 def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change: str, bound: float) -> None:
-    assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["stay"]["value"] >= bound
+    assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["predictions"]["value"] >= bound
 
 
 @pytest.mark.parametrize(
@@ -297,11 +300,11 @@ def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change:
 def test_images_unlike_all_that_was_trained_on(
     real: Path, unfamiliar: Path, kinds: tuple[str, ...], right: float, wrong: float, unsure: float
 ) -> None:
-    from quire.evaluation.challenge import ask, challenge_set, outcome
+    from quire.evaluation.challenge import ask, challenge_outcome, challenge_set
 
     predictor = Predictor(real / "model")
     images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind in kinds]
-    found = outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
+    found = challenge_outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
     assert found["right"]["value"] >= right
     assert found["decided_wrong"]["value"] <= wrong
     assert found["unsure"]["value"] <= unsure
