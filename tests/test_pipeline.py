@@ -72,7 +72,7 @@ def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
     assert details["baselines"]["size"]["value"] < 0.6
     assert read(demo / "reports" / "gate.json")["passed"]
     summary = run(demo, sys.executable, "-m", "quire", "summary").stdout
-    assert "258 found: 219 kept, 35 repeats, 4 rejected" in summary
+    assert "268 found: 225 kept, 39 repeats, 4 rejected" in summary
     assert f"accuracy  test {test['value']:.3f} (95 % interval {test['low']:.3f} to" in summary
     for name in ("confusion", "reliability", "risk_coverage", "curves", "mistakes"):
         with Image.open(demo / "reports" / "plots" / f"{name}.png") as image:
