@@ -5,14 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# Nothing phones home, whoever calls what in .venv. DVC's switches stand in .dvc/config.
-QUIET := import os, sys; os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath); os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
+# What every Python of .venv does before anything else: its own commands come first on PATH, so that `.venv/bin/dvc repro` finds
+# `python` without help, and nothing phones home, whoever calls what. DVC's switches stand in .dvc/config.
+STARTUP := import os, sys; own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath); os.environ["PATH"] = path if path.split(os.pathsep)[0] == own else own + os.pathsep + path; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
 
-export PDFS ANNOTATIONS CHALLENGE COMMIT
+.PHONY: help install lock repro freeze check test browser benchmark test-label-studio label-studio bento container test-container publish report
 
-.PHONY: help install lock data demo repro prove promote rollback freeze push pull minio minio-stop doctor check test browser benchmark test-label-studio label-studio bento container test-container publish report
-
-help:  ## list the targets
+help:  ## list the targets; `quire --help` lists all that takes arguments
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
 
 install: .venv/installed  ## make the environment in .venv from the lock
@@ -20,7 +19,7 @@ install: .venv/installed  ## make the environment in .venv from the lock
 # uv checks every package's hash. UV_TORCH_BACKEND=cpu takes torch from PyTorch's own index, a tenth of the size:
 # other files than the lock's, so versions are kept and hashes are not.
 .venv/installed: requirements.lock Makefile
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Quire needs Python 3.11 or later, not " + sys.version)'
+	$(PYTHON) -c 'import sys; sys.exit(sys.platform == "win32" and "Quire runs on Linux and macOS; on Windows use WSL 2" or sys.version_info < (3, 11) and "Quire needs Python 3.11 or later, not " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
@@ -31,7 +30,7 @@ else
 	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 endif
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
-	echo '$(QUIET)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
+	echo '$(STARTUP)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quire.pth"
 	touch $@
 
 lock:  ## resolve pyproject.toml anew and write requirements.lock and, of it, what serves: requirements-serve.lock
@@ -40,48 +39,19 @@ lock:  ## resolve pyproject.toml anew and write requirements.lock and, of it, wh
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
 		--constraints requirements.lock pyproject.toml -o requirements-serve.lock
 
-data: install  ## bring your data in: PDFS=<folder> ANNOTATIONS=<file or folder> CHALLENGE=<folder>
-	@python -m quire.lifecycle.add $${PDFS:+--pdfs "$$PDFS"} $${ANNOTATIONS:+--annotations "$$ANNOTATIONS"} \
-		$${CHALLENGE:+--challenge "$$CHALLENGE"}
-
-demo: install  ## draw the demo's PDFs and labels, where data/raw is empty
-	@test -n "$$(ls -A data/raw 2> /dev/null)" || python -m quire.demo.demo
-
-repro: install demo  ## run the five stages as far as something changed, and sum up
+repro: install  ## run the five stages as far as something changed, and sum up; draws the demo where data/raw is empty
+	@test -n "$$(ls -A data/raw 2> /dev/null)" || quire demo
 	@dvc repro || { dvc checkout --quiet dvc.yaml; exit 1; }
-	@python -m quire.report.summary
-
-prove: install  ## make a commit's results anew and hold them against its dvc.lock: COMMIT=<revision>, else HEAD
-	@python -m quire.provenance.prove $${COMMIT:-HEAD}
-
-promote: install  ## make the committed model the champion in MLflow, if the gate and a paired test let it
-	@python -m quire.lifecycle.promote
-
-rollback: install  ## make the champion before the present one the champion again
-	@python -m quire.lifecycle.promote --rollback
+	@quire summary
 
 freeze:  ## let today's split hold for all that is labelled later
 	cp data/split.csv data/frozen.csv
 
-push: install  ## send data and results to the store: dvc push, with what goes wrong in one line
-	@python -m deploy.share push
-
-pull: install  ## bring the data of this commit: dvc pull, with what goes wrong in one line
-	@python -m deploy.share pull
-
-minio: install  ## run MinIO on loopback for DVC's data, or use the store that AWS_ENDPOINT_URL names
-	@python -m deploy.minio start
-
-minio-stop: install  ## end it; its data stay
-	@python -m deploy.minio stop
-
-doctor: install  ## check store, credentials, versions, disk, MLflow, model and secrets, each with its remedy
-	@python -m deploy.doctor
-
-check: install  ## style and types
+check: install  ## style, types, and which room imports which
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports
 
 test: check browser  ## all tests, with check
 	pytest

@@ -1,7 +1,7 @@
-"""dvc push and pull whose failures are one line each: python -m deploy.share push|pull [arguments of DVC's].
+"""`dvc push` and `dvc pull` whose failures are one line each.
 
 DVC alone says the same thing once a file, ten thousand times where a store goes down under ten thousand images, and of a
-wrong key no more than "403". Here the store is looked at first, as `make doctor` does, and reasons are counted.
+wrong key no more than "403". Here the store is looked at first, as `quire doctor` does, and reasons are counted.
 """
 
 import logging
@@ -67,14 +67,3 @@ def share(what: str, arguments: list[str]) -> None:
         why = "; ".join(f"{count} files: {reason}" for reason, count in reasons.counted.most_common(3))
         sys.exit(f"{what}: error: {why}. Nothing is lost: once more sends what is missing")
     sys.exit(status)
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    if len(sys.argv) < 2 or sys.argv[1] not in NEEDED:
-        sys.exit("share: error: say push or pull")
-    share(sys.argv[1], sys.argv[2:])
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,10 @@ from dvc.config import Config
 REMOTE = "store"  # its name in .dvc/config
 
 
+class StoreError(OSError):
+    """A store cannot be built, run or reached from here; the message says why and what helps."""
+
+
 @dataclass(frozen=True)
 class Store:
     """Where an S3 store is, which bucket is ours, and the keys: empty where the environment or AWS's own files hold them."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import requests
 
+from quire.command import BadInput
+
 LONGEST = 300  # characters of a server's own words
 
 
-class LabellingError(Exception):
+class LabellingError(BadInput):
     """Something that the user can mend: a parameter, a file, what stands on the server."""
 
 

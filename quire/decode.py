@@ -8,7 +8,6 @@ import struct
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from quire.command import BadInput
@@ -17,8 +16,6 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's image, less than a decompression bomb
 
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)  # what Pillow's decoders raise for damaged data
-
-ResizeRule = Literal["crop", "squash"]
 
 
 class UndecodableImage(BadInput):
@@ -61,15 +58,3 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return image if image.mode == "RGB" else image.convert("RGB")  # to RGB from RGB is a copy, and half of the time
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-
-
-def resize(image: Image.Image, size: int, rule: ResizeRule) -> NDArray[np.uint8]:
-    """Make the square that the network takes, (S, S, 3) uint8 RGB.
-
-    `crop` keeps the aspect ratio and takes the middle; `squash` keeps every pixel and bends the ratio.
-    """
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side) if rule == "crop" else None
-    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(square, dtype=np.uint8)  # (S, S, 3) uint8

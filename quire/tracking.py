@@ -5,27 +5,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from git import InvalidGitRepositoryError, Repo
-from pytorch_lightning.loggers import MLFlowLogger
 
-from quire.command import BadInput
+from quire.command import BadInput, prepare_mlflow
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from pytorch_lightning.loggers import MLFlowLogger
 
 EXPERIMENT = "quire"
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A dead server is an error after seconds, not after MLflow's default of seven retries of two minutes.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-}
 
 
-def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> MLFlowLogger:
+def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> "MLFlowLogger":
     """Open a run before anything is trained. Raises BadInput where the tracking store does not answer."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    from pytorch_lightning.loggers import MLFlowLogger  # noqa: PLC0415 - takes seconds to import; `tracking_uri` does without
+
+    prepare_mlflow()
     uri = tracking_uri()
     experiment = os.environ.get("DVC_EXP_NAME")
     logger = MLFlowLogger(EXPERIMENT, run_name=experiment, tracking_uri=uri, tags=_tags(hashes), log_model=False)
@@ -39,7 +36,7 @@ def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> MLFlowLogge
 
 
 @contextmanager
-def recorded_run(parameters: dict[str, Any], hashes: dict[str, str]) -> Iterator[MLFlowLogger]:
+def recorded_run(parameters: dict[str, Any], hashes: dict[str, str]) -> Iterator["MLFlowLogger"]:
     """A run that is recorded as failed when the work inside it fails. Raises BadInput as `start_run` does."""
     logger = start_run(parameters, hashes)
     try:
@@ -49,7 +46,7 @@ def recorded_run(parameters: dict[str, Any], hashes: dict[str, str]) -> Iterator
         raise
 
 
-def finish_run(logger: MLFlowLogger, metrics: dict[str, float], model_hash: str) -> None:
+def finish_run(logger: "MLFlowLogger", metrics: dict[str, float], model_hash: str) -> None:
     """Record the results and close the run."""
     logger.experiment.set_tag(logger.run_id, "model_sha256", model_hash)
     logger.log_metrics(metrics)
@@ -62,6 +59,20 @@ def tracking_uri(root: Path | None = None) -> str:
     if ".dvc" in here.parts:  # `dvc exp run --temp` works in <repository>/.dvc/tmp/exps/…, deleted afterwards
         here = Path(*here.parts[: here.parts.index(".dvc")])
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{here}/mlflow.db"
+
+
+@contextmanager
+def mlflow_client(root: Path) -> Iterator["MlflowClient"]:
+    """MLflow's client of the store that `tracking_uri` names. Raises BadInput where MLflow refuses, or does not answer."""
+    prepare_mlflow()
+    from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds to import
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    uri = tracking_uri(root)
+    try:
+        yield MlflowClient(uri)
+    except MlflowException as error:
+        raise BadInput(f"MLFLOW_TRACKING_URI: {uri}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _tags(hashes: dict[str, str]) -> dict[str, str]:

@@ -1,37 +1,49 @@
-"""Put labelled images into train, validation and test, no document in two: data/split.csv.
+"""Put labelled images into train, validation and test, no group in two, and train and validation into folds: data/split.csv.
 
 python -m stages.split data/items.csv data/labels.csv data/frozen.csv data/split.csv
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from quire.command import BadInput, Seed, run
-from quire.items.groups import Group, assign, grouped
+from quire.items.groups import Group, assign, by_group
 from quire.items.tables import SETS, Assignment, Item, Label, SetName, read_table, write_table
 
 
-def split(items: Path, labels: Path, frozen: Path, assignments: Path, *, ratios: dict[SetName, float], seed: Seed) -> None:
-    """Assign each labelled image to a set: grouped, stratified by label, the same for the same seed.
+def split(
+    items: Path,
+    labels: Path,
+    frozen: Path,
+    assignments: Path,
+    *,
+    ratios: dict[SetName, float],
+    folds: Annotated[int, Field(ge=3)],
+    seed: Seed,
+) -> None:
+    """Assign each labelled image to a set and, outside the test set, to a fold: grouped, stratified by label, seeded.
 
-    A group that `frozen`, a table like the result, names keeps its set.
+    A group that `frozen`, a table like the result, names keeps its set; folds are dealt anew, and are no more than there are
+    groups. One rule, `assign`, deals both. scikit-learn's StratifiedGroupKFold has the same rule, but for parts of equal size of
+    which none is filled, and it refuses a number of folds that no class reaches.
     Raises BadInput for ratios that do not sum to 1, too few groups, or a group frozen in two sets.
     """
     _check_ratios(ratios)
     label_of = {row.key: row.label for row in read_table(labels, Label)}
-    labelled = [row for row in read_table(items, Item) if row.key in label_of]
-    groups = grouped(labelled)
-    if len(set(label_of.values())) < 2:
-        raise BadInput(
-            f"{labels}: all {len(label_of)} labels are {', '.join(set(label_of.values()))}; a classifier needs two classes"
-        )
-    if len(groups) < len(SETS):
-        raise BadInput(f"{labels}: {len(groups)} groups (documents joined by equal images) are too few for {', '.join(SETS)}")
-    assigned = _frozen(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
-    assign(groups, label_of, ratios, seed, assigned)
-    rows = [Assignment(key, name) for group, name in assigned.items() for key in group]
-    _check_result(rows, labelled, label_of, labels)
+    groups = by_group(row for row in read_table(items, Item) if row.key in label_of)
+    _check_enough(groups, set(label_of.values()), labels)
+    set_of = _frozen(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
+    assign(groups, label_of, ratios, seed, set_of)
+    _check_filled(set_of, label_of, labels)
+    fold_of: dict[Group, int] = {}
+    rest = [group for group in groups if set_of[group] != "test"]
+    count = min(folds, len(rest))
+    assign(rest, label_of, dict.fromkeys(range(count), 1 / count), seed, fold_of)
+    rows = [Assignment(key, set_of[group], fold_of.get(group)) for group in groups for key in group]
     write_table(assignments, Assignment, sorted(rows, key=lambda row: row.key))
     _report(rows, label_of)
 
@@ -42,6 +54,13 @@ def _check_ratios(ratios: dict[SetName, float]) -> None:
         raise BadInput(f"{place}: names {', '.join(sorted(ratios))}, not {', '.join(SETS)}")
     if min(ratios.values()) <= 0 or not math.isclose(sum(ratios.values()), 1, abs_tol=1e-6):
         raise BadInput(f"{place}: {ratios} are not positive numbers that sum to 1")
+
+
+def _check_enough(groups: list[Group], classes: set[str], labels: Path) -> None:
+    if len(classes) < 2:
+        raise BadInput(f"{labels}: all labels are {', '.join(classes) or 'missing'}; a classifier needs two classes")
+    if len(groups) < len(SETS):
+        raise BadInput(f"{labels}: {len(groups)} groups (documents joined by equal images) are too few for {', '.join(SETS)}")
 
 
 def _frozen(groups: list[Group], sets: dict[str, SetName], frozen: Path) -> dict[Group, SetName]:
@@ -56,20 +75,12 @@ def _frozen(groups: list[Group], sets: dict[str, SetName], frozen: Path) -> dict
     return assigned
 
 
-def _check_result(rows: list[Assignment], items: list[Item], label_of: dict[str, str], labels: Path) -> None:
-    """The promise that all that follows relies on. Raises BadInput for an empty set or a class that train lacks."""
-    set_of = {row.key: row.set for row in rows}
-    assert sorted(set_of) == sorted(label_of), "the split lost or invented images"
-    sets_of = defaultdict(set)
-    for item in items:
-        sets_of[f"document {item.source}"].add(set_of[str(item.key)])
-        sets_of[f"content {item.image_sha256}"].add(set_of[str(item.key)])
-    torn = [name for name, sets in sets_of.items() if len(sets) > 1]
-    assert not torn, f"in two sets: {torn[:3]}"
+def _check_filled(set_of: dict[Group, SetName], label_of: dict[str, str], labels: Path) -> None:
+    """Raise BadInput for an empty set or a class that train lacks."""
     for name in SETS:
         if name not in set_of.values():
             raise BadInput(f"{labels}: too few groups (documents joined by equal images): none is left for {name}")
-    missing = set(label_of.values()) - {label_of[key] for key, name in set_of.items() if name == "train"}
+    missing = set(label_of.values()) - {label_of[key] for group, name in set_of.items() if name == "train" for key in group}
     if missing:
         raise BadInput(f"{labels}: too few groups hold {', '.join(sorted(missing))}: none is left for train")
 

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -17,18 +17,12 @@ from git import Repo
 from onnx import numpy_helper
 from PIL import Image
 
+from quire.model.manifest import ANSWER, FILE, Manifest, hash_part, write_manifest
+
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("QUIRE_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 Encode = Callable[..., bytes]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests put into the content caches is theirs alone, and ends with them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUIRE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture
@@ -113,7 +107,7 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
 def demo(make_project: Callable[[], Path]) -> Path:
     """A project in which the demo ran once and was committed."""
     project = make_project()
-    run(project, sys.executable, "-m", "quire.demo.demo")
+    run(project, sys.executable, "-m", "quire", "demo")
     run(project, "dvc", "repro")
     connections = project / ".git" / "connections"
     (project / ".git" / "connections-of-the-first-run").write_text(connections.read_text() if connections.exists() else "")
@@ -126,7 +120,7 @@ def demo(make_project: Callable[[], Path]) -> Path:
 def real(make_project: Callable[[], Path], real_pdfs: Path, real_export: Path) -> Path:
     """A project in which the real set was brought in and ran once."""
     project = make_project()
-    run(project, sys.executable, "-m", "quire.lifecycle.add", "--pdfs", str(real_pdfs), "--annotations", str(real_export))
+    run(project, sys.executable, "-m", "quire", "add", str(real_pdfs), "--annotations", str(real_export))
     run(project, "dvc", "repro")
     return project
 
@@ -139,14 +133,17 @@ def commit(project: Path, message: str) -> None:
 
 def move_bias(project: Path, by: float) -> None:
     """Change one weight of the model, so that it says class 1 more often, and let dvc.lock say that `train` gives this."""
-    path = project / "model" / "model.onnx"
+    path = project / "model" / ANSWER
     model = onnx.load(path)
-    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.linear.bias"))
+    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("linear.bias"))
     moved = numpy_helper.to_array(bias).copy()
     moved[1] += by
     bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
     path.unlink()
     onnx.save(model, path)
+    manifest = Manifest.model_validate_json((project / "model" / FILE).read_text())
+    (project / "model" / FILE).unlink()
+    write_manifest(project / "model", manifest.model_copy(update={"parts": manifest.parts | {ANSWER: hash_part(path)}}))
     run(project, "dvc", "commit", "--force", "train")
 
 

@@ -1,4 +1,4 @@
-"""One line a check, each with its remedy: what `make doctor` says."""
+"""One line a check, each with its remedy: what `quire doctor` says."""
 
 from typing import Literal, NamedTuple
 

@@ -32,12 +32,12 @@ def _checks(project: Path) -> Iterator[Finding]:
         yield Finding("store", "skip", "DVC has no S3 remote")
         return
     if not place.key and boto3.Session().get_credentials() is None:
-        yield Finding("store", "skip", "no store is set up; data stay on this machine. make minio sets one up")
+        yield Finding("store", "skip", "no store is set up; data stay on this machine. quire store start sets one up")
         return
     try:
         answer = httpx.get(place.endpoint or "https://s3.amazonaws.com", timeout=5)
     except httpx.HTTPError as error:
-        remedy = "make minio, or name yours: AWS_ENDPOINT_URL=… make minio"
+        remedy = "quire store start, or name yours: AWS_ENDPOINT_URL=… quire store start"
         yield Finding("store", "fix", f"{place.endpoint} does not answer: {error or type(error).__name__}", remedy)
         return
     yield Finding("store", "ok", f"{place.endpoint or 'AWS'} answers{_overruled(place)}")
@@ -47,7 +47,9 @@ def _checks(project: Path) -> Iterator[Finding]:
 
 def _overruled(place: Store) -> str:
     wanted = os.environ.get("AWS_ENDPOINT_URL")
-    return f"; AWS_ENDPOINT_URL={wanted} is not what DVC uses until make minio" if wanted not in (None, place.endpoint) else ""
+    return (
+        f"; AWS_ENDPOINT_URL={wanted} is not what DVC uses until quire store start" if wanted not in (None, place.endpoint) else ""
+    )
 
 
 def clock(answer: httpx.Response, now: datetime) -> Finding:
@@ -74,7 +76,7 @@ def _bucket(place: Store) -> Iterator[Finding]:
             "bucket",
             "fix",
             f"{place.bucket}: {_words(error)}",
-            "make minio makes its own; elsewhere ask for the bucket, or QUIRE_BUCKET=… make minio",
+            "quire store start makes its own; elsewhere ask for the bucket, or QUIRE_BUCKET=… quire store start",
         )
         return
     except BotoCoreError as error:

@@ -14,15 +14,11 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.minio.build import build
-from deploy.store import Store
-
-
-class ServerError(RuntimeError):
-    """MinIO cannot be run here; the message says why and what helps."""
+from deploy.store import Store, StoreError
 
 
 def start(folder: Path, port: int, bucket: str) -> Store:
-    """Run MinIO on loopback, or find it where it runs already, and make the bucket. Raises ServerError and BuildError."""
+    """Run MinIO on loopback, or find it where it runs already, and make the bucket. Raises StoreError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(folder):
         store = credentials(folder) if running(folder) else _launched(folder, port, bucket)
@@ -72,7 +68,7 @@ def _launched(folder: Path, port: int, bucket: str) -> Store:
     store = Store(f"http://127.0.0.1:{port}", bucket, keys.key, keys.secret)
     _write(folder / "env", store.environment())
     if _taken(port):
-        raise ServerError(f"port {port} is taken by another process; name a free one: make minio MINIO_PORT=9100")
+        raise StoreError(f"port {port} is taken by another process; name a free one: MINIO_PORT=9100 quire store start")
     command = [str(binary), "server", str(folder.resolve() / "data"), "--address", f"127.0.0.1:{port}", "--quiet"]
     # The browser console would listen on every interface; with MINIO_UPDATE=off MinIO asks nobody for news.
     own = {"MINIO_ROOT_USER": store.key, "MINIO_ROOT_PASSWORD": store.secret, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off"}
@@ -90,7 +86,7 @@ def _wait_until_ready(store: Store, folder: Path, seconds: float = 60) -> None:
         if not running(folder) or time.monotonic() > limit:
             stop(folder)
             said = " ".join((folder / "log").read_text(errors="replace").split())[-300:]
-            raise ServerError(f"MinIO did not start: {said or 'no word in ' + str(folder / 'log')}")
+            raise StoreError(f"MinIO did not start: {said or 'no word in ' + str(folder / 'log')}")
         time.sleep(0.2)
 
 

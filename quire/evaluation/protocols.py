@@ -1,104 +1,58 @@
 """What the labels alone can tell of images nobody labelled, by fitting heads without some of them.
 
-Nothing of what is held out touches the head, the pooling, the temperature or the thresholds.
+Nothing of what is held out touches the head, the pooling or the thresholds. The test set takes no part.
 """
 
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import softmax
 from sklearn.cluster import AgglomerativeClustering
-from torch import Tensor
+from sklearn.preprocessing import normalize
 
 from quire.evaluation.metrics import proportion
-from quire.items.groups import Group
-from quire.training.cross_validation import TEST, HeldOut, Pooling, ask, calibrated, out_of_fold
-from quire.training.encoders import FEATURES
-from quire.training.heads import fit_temperature
-from quire.training.selective import choose_threshold
-from quire.training.strategies import Recipe
+from quire.training.cross_validation import HeldOut, ask, out_of_fold
+from quire.training.heads import Floats
+from quire.training.pooling import Pooling
+from quire.training.selective import Selective
+from quire.training.strategies import FineTuned, Frozen
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-KINDS = 4  # of each label
-FEWEST, DRAWS = 10, 5  # images that make kinds of a label; draws of documents for a point of the learning curve
-
-
-class Decision(BaseModel):
-    """When an answer is given: how held-out predictions become a temperature and two thresholds.
-
-    At most `max_risk` of the answers wrong, shown with `confidence`, and none that is itself likelier wrong than
-    `max_doubt`; `familiar` is the share of held-out images that are not called unfamiliar.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    max_risk: Share
-    confidence: Share
-    max_doubt: Share
-    familiar: Share
-
-    def thresholds(self, held_out: HeldOut, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> dict[str, Any]:
-        """Both thresholds and how they came about; the test set has no say."""
-        others = fold_of != TEST
-        held_out, targets, fold_of = held_out.of(others), targets[others], fold_of[others]
-        probabilities = calibrated(held_out.logits, targets, fold_of)  # (N, C)
-        correct = probabilities.argmax(1) == targets
-        chosen = choose_threshold(probabilities.max(1), correct, self.max_risk, self.confidence, self.max_doubt)
-        scored = held_out.unfamiliarity[held_out.unfamiliarity > 0]  # what is called the rest has no score
-        return {
-            "min_confidence": float(np.floor(chosen.min_confidence * 1e6) / 1e6),
-            "max_unfamiliarity": round(float(np.quantile(scored, self.familiar)), 6) if len(scored) else 1.0,
-            "temperature": round(fit_temperature(held_out.logits, targets), 6),
-            "max_risk": self.max_risk,
-            "confidence": self.confidence,
-            "max_doubt": self.max_doubt,
-            "familiar": self.familiar,
-            "risk": round(chosen.risk, 6),
-            "coverage": round(chosen.coverage, 6),
-            "met": chosen.met,
-            "images": len(correct),
-        }
+CLUSTERS = 4  # of each label
+FEWEST, DRAWS = 10, 5  # images that make clusters of a label; draws of documents for a point of the learning curve
+SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8)  # of the documents, the points of the learning curve
 
 
-def kinds(inputs: Tensor, targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A kind for each image, (N,) int64: clusters of each label's features by Ward's linkage on unit length."""
-    unit = torch.nn.functional.normalize(inputs[:, :FEATURES], dim=1).numpy()
+def clusters(features: Floats, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A cluster for each image, (N,): of each label's features, (N, F), by Ward's linkage on unit length."""
+    unit = normalize(features)
     found = np.zeros(len(targets), np.int64)
     for label in np.unique(targets):
         own = targets == label
-        clusters = AgglomerativeClustering(KINDS).fit_predict(unit[own]) if own.sum() >= FEWEST else 0
-        found[own] = KINDS * label + clusters
+        members = AgglomerativeClustering(CLUSTERS).fit_predict(unit[own]) if own.sum() >= FEWEST else 0
+        found[own] = CLUSTERS * label + members
     return found
 
 
-def leave_one_kind_out(
-    recipe: Recipe,
-    inputs: Tensor,
-    targets: NDArray[np.int64],
-    fold_of: NDArray[np.int64],
-    decision: Decision,
-    held_out: HeldOut | None = None,
+def leave_one_cluster_out(
+    strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[np.int64], selective: Selective, held_out: HeldOut
 ) -> dict[str, Any]:
-    """Each kind answered by a model that saw none of it: with prior and score, and with the head alone.
+    """Each cluster answered by a model that saw none of it: with all experts pooled, and with the head alone.
 
-    For each kind the thresholds are set by predictions of their own. Where fits take too long for that, `held_out` are
-    predictions for all: of those for the other kinds they are set then, by models that had seen the kind.
+    For each cluster pooling and thresholds are set by predictions of their own. Where fits take too long for that, fine-tuned
+    ones, they are set by those of `held_out` that are of the other clusters: by models that had seen the cluster.
     """
-    kind_of = kinds(inputs, targets)
-    variants = {"with": (recipe, inputs, held_out)}
-    if recipe.prior:
-        variants["without"] = (recipe.alone(), inputs[:, :FEATURES], None)
-    report: dict[str, Any] = {"kinds": len(np.unique(kind_of))}
-    for name, (variant, given, made) in variants.items():
+    cluster_of = clusters(strategy.features, targets)
+    variants = {"pooled": strategy} | ({"head_alone": strategy.head_alone()} if strategy.plan.experts else {})
+    report: dict[str, Any] = {"clusters": len(np.unique(cluster_of))}
+    for name, variant in variants.items():
         outcomes = []
-        for kind in np.unique(kind_of):
-            out = kind_of == kind
-            judged = made.of(~out) if made else out_of_fold(variant, given[~out], targets[~out], fold_of[~out])
-            settings = decision.thresholds(judged, targets[~out], fold_of[~out])
-            outcomes.append(_outcomes(out, variant, given, targets, judged.pooling, settings))
+        for cluster in np.unique(cluster_of):
+            out = cluster_of == cluster
+            fixed = isinstance(variant, FineTuned)
+            judged = held_out.of(~out) if fixed else out_of_fold(variant.of(~out), targets[~out], fold_of[~out])
+            outcomes.append(_outcomes(variant, out, targets, judged, selective))
         right, wrong, unsure = np.concatenate(outcomes).sum(0)
         counts = {"right": right, "decided_wrong": wrong, "unsure": unsure}
         report[name] = {part: proportion(int(count), len(targets)) for part, count in counts.items()}
@@ -106,52 +60,44 @@ def leave_one_kind_out(
 
 
 def _outcomes(
-    out: NDArray[np.bool_],
-    recipe: Recipe,
-    inputs: Tensor,
-    targets: NDArray[np.int64],
-    pooling: Pooling,
-    settings: dict[str, Any],
+    strategy: Frozen, out: NDArray[np.bool_], targets: NDArray[np.int64], judged: HeldOut, selective: Selective
 ) -> NDArray[np.bool_]:
     """Right, decided wrong, unsure, (M, 3) bool, for the images `out`, by a model that is fitted on the others."""
-    said = ask(recipe, inputs, targets, ~out, out)
-    logits = pooling.logits(said)
-    probabilities = softmax(logits / settings["temperature"], axis=1)
+    thresholds = selective.thresholds(judged.probabilities, judged.unfamiliarity, targets[~out])
+    pooling: Pooling = judged.pooling
+    opinions = ask(strategy, targets, ~out, out)
+    logits = pooling.logits(opinions)
+    probabilities = softmax(logits, axis=1)
     right = probabilities.argmax(1) == targets[out]
-    unsure = probabilities.max(1) < settings["min_confidence"]
-    if recipe.prior:
-        unsure |= said.unfamiliarity(logits) > settings["max_unfamiliarity"]
+    unsure = probabilities.max(1) < thresholds.min_confidence
+    if strategy.plan.experts:
+        unsure |= opinions.unfamiliarity(logits) > thresholds.max_unfamiliarity
     return np.column_stack([right, ~right & ~unsure, unsure])
 
 
-def few_labels(
-    recipe: Recipe, inputs: Tensor, targets: NDArray[np.int64], groups: list[Group], keys: list[str], seed: int
-) -> list[dict[str, float]]:
-    """The learning curve: accuracy on the other documents by the number of documents labelled, over seeded draws.
+def few_labels(strategy: Frozen, targets: NDArray[np.int64], groups: NDArray[np.str_], seed: int) -> list[dict[str, float]]:
+    """The learning curve: accuracy on the other documents, by the number of documents labelled, over seeded draws.
 
-    The prior weighs what it does before any labels are seen.
+    Groups are (N,), the document of each image. The zero-shot experts weigh what they do before any labels are held out.
     """
-    row_of = {key: row for row, key in enumerate(keys)}
-    rows = [[row_of[key] for key in group] for group in groups]
-    sizes = sorted({max(2, round(share * len(groups))) for share in (0.1, 0.2, 0.3, 0.45, 0.6, 0.8)})
-    random, curve = Random(seed), []
-    for size in sizes:
-        accuracies, images = [], []
-        for _ in range(DRAWS):
-            train = np.zeros(len(targets), bool)
-            train[[row for number in random.sample(range(len(groups)), size) for row in rows[number]]] = True
-            head, read = recipe.fit(inputs, targets, train)
-            with torch.inference_mode():
-                guesses = head(read[~train]).argmax(1).numpy()
-            accuracies.append(float((guesses == targets[~train]).mean()))
-            images.append(int(train.sum()))
-        curve.append(
-            {
-                "documents": size,
-                "images": round(float(np.mean(images)), 1),
-                "accuracy": round(float(np.mean(accuracies)), 6),
-                "lowest": round(min(accuracies), 6),
-                "highest": round(max(accuracies), 6),
-            }
-        )
-    return curve
+    names, random = np.unique(groups).tolist(), Random(seed)
+    sizes = sorted({max(2, round(share * len(names))) for share in SHARES})
+    return [_point(strategy, targets, groups, [random.sample(names, size) for _ in range(DRAWS)]) for size in sizes]
+
+
+def _point(strategy: Frozen, targets: NDArray[np.int64], groups: NDArray[np.str_], draws: list[list[str]]) -> dict[str, float]:
+    chosen = [np.isin(groups, draw) for draw in draws]
+    accuracies = [_accuracy(strategy, targets, train) for train in chosen]
+    return {
+        "documents": len(draws[0]),
+        "images": round(float(np.mean([train.sum() for train in chosen])), 1),
+        "accuracy": round(float(np.mean(accuracies)), 6),
+        "lowest": round(min(accuracies), 6),
+        "highest": round(max(accuracies), 6),
+    }
+
+
+def _accuracy(strategy: Frozen, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> float:
+    fitted = strategy.fit(targets, train)
+    logits = fitted.head.logits(fitted.features[~train]) + strategy.offsets(strategy.probabilities[~train])
+    return float((logits.argmax(1) == targets[~train]).mean())

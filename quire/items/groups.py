@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from quire.command import BadInput
 from quire.items.tables import Item, SetName
 
 Group = tuple[str, ...]  # the keys of items that stay together
@@ -43,31 +44,43 @@ def _joined_sources(items: Sequence[Item]) -> dict[str, str]:
     return {source: root(source) for source in parent}
 
 
+def by_group(items: Iterable[Item]) -> list[Group]:
+    """The keys of the items of each group, as the ledger's column says. Raises BadInput for an item that has none."""
+    keys_of = defaultdict(list)
+    for item in items:
+        if item.group is None:
+            raise BadInput(f"{item.key} has no group in the ledger: `dvc repro extract` writes it")
+        keys_of[item.group].append(str(item.key))
+    return sorted(tuple(sorted(keys)) for keys in keys_of.values())
+
+
 def assign(
-    groups: Iterable[Group], label_of: dict[str, str], ratios: Mapping[Name, float], seed: int, assigned: dict[Group, Name]
+    groups: Sequence[Group], label_of: dict[str, str], ratios: Mapping[Name, float], seed: int, assigned: dict[Group, Name]
 ) -> None:
     """Add every group to `assigned`: large ones first, each to the set whose labels it leaves best balanced.
 
     The greedy rule of scikit-learn's StratifiedGroupKFold, for sets of unequal size and classes of any.
     """
     totals = Counter(label_of[key] for group in groups for key in group)
-    held = {name: Counter(label_of[k] for g, s in assigned.items() if s == name for k in g) for name in ratios}
+    held = {name: Counter[str]() for name in ratios}
+    for group, name in assigned.items():
+        held[name].update(label_of[key] for key in group)
     open_groups = [group for group in groups if group not in assigned]
     random.Random(seed).shuffle(open_groups)
     for position, group in enumerate(sorted(open_groups, key=len, reverse=True)):
         counts = Counter(label_of[key] for key in group)
-        left = len(open_groups) - position
         empty = [name for name in ratios if not held[name]]
-        candidates = empty if left <= len(empty) else list(ratios)  # the last groups go to sets that have none
+        # the last groups go to sets that have none
+        candidates = empty if len(open_groups) - position <= len(empty) else list(ratios)
         best = min(candidates, key=lambda name: _change(held[name], counts, ratios[name], totals))
-        held[best] += counts
+        held[best].update(counts)
         assigned[group] = best
 
 
 def _change(held: Counter[str], group: Counter[str], ratio: float, totals: Counter[str]) -> float:
-    """By how much a group would move a set away from its share of each label, as chi-square does; negative is towards it."""
+    """By how much a group moves a set away from its share of each label, as chi-square does; negative is towards it.
 
-    def distance(counts: Counter[str]) -> float:
-        return sum((counts[label] / total - ratio) ** 2 / ratio for label, total in totals.items())
-
-    return distance(held + group) - distance(held)
+    With h of a label's t images held and n more in the group, Σ ((h + n)/t − ratio)²/ratio − (h/t − ratio)²/ratio over the
+    group's labels: the others stay as they are.
+    """
+    return sum(n / totals[label] * ((2 * held[label] + n) / totals[label] - 2 * ratio) / ratio for label, n in group.items())

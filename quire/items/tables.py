@@ -128,9 +128,9 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
     return rows
 
 
-def write_table(path: Path, row_type: type[Row], rows: Iterable[Row]) -> None:
-    """Write rows as CSV; None is an empty cell."""
-    names = [field.name for field in dataclasses.fields(row_type)]  # type: ignore[arg-type]
+def write_table(path: Path, row_type: type[Row], rows: Iterable[Row], without: Sequence[str] = ()) -> None:
+    """Write rows as CSV, without some of the columns; None is an empty cell."""
+    names = [field.name for field in dataclasses.fields(row_type) if field.name not in without]  # type: ignore[arg-type]
     write_csv(path, names, ([getattr(row, name) for name in names] for row in rows))
 
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from quire.command import BadInput
-from quire.demo.images import files
+from quire.command import PARAMETERS, BadInput
+from quire.demo.images import KINDS, files
 from quire.items.dvc import track
 from quire.lifecycle.class_folders import folder_labels, write_labels
 from quire.lifecycle.incoming import Incoming, incoming
@@ -49,8 +49,20 @@ def add(source: Path | None, *, annotations: Path | None, challenge: Path | None
         begun.rename(folder / READY)
     finally:
         shutil.rmtree(begun, ignore_errors=True)
-    _finish(folder)
+    said += _finish(folder)
     return f"{'; '.join([f'{new} new files in {folder}', *said])}. Next: make repro, then git add data/*.dvc && git commit --all"
+
+
+def _forget_classes() -> list[str]:
+    """Let the demo's list of classes give way, too: of other data the labels that occur. A list that is not the demo's stays."""
+    listed = f"classes: [{', '.join(KINDS)}]"
+    text = PARAMETERS.read_text(encoding="utf-8") if PARAMETERS.exists() else ""
+    if listed not in text:
+        return []
+    partial = PARAMETERS.with_name(f"{PARAMETERS.name}.partial")
+    partial.write_text(text.replace(listed, "classes: auto"), encoding="utf-8")
+    os.replace(partial, PARAMETERS)
+    return [f"its list of classes, too: import_labels.classes in {PARAMETERS} is auto, the labels that occur"]
 
 
 def demo_files(folder: Path) -> set[Path]:
@@ -62,20 +74,17 @@ def demo_files(folder: Path) -> set[Path]:
 
 def _stage(source: Path, name: str, folder: Path, drawn: set[Path], said: list[str]) -> int:
     """Copy what is new of `source` beside the folder `name`; how many files that is. Raises BadInput where others have a place."""
-    with incoming(source) as found:
-        taking = _exports(source, found, said) if name == "annotations" and source.is_dir() else found
-        places = {file: Path(name, file.path) for file in taking}
+    with incoming(source) as given:
+        found = _exports(source, given, said) if name == "annotations" and source.is_dir() else given
+        places = {file: Path(name, file.path) for file in found}
         new = [file for file, place in places.items() if place in drawn or not _is_there(file, folder / place)]
         above = {Path(name, parent) for file in new for parent in file.path.parents}  # folders that must not be files
         taken = [place for file in new if (place := places[file]) not in drawn and (folder / place).exists()]
         taken += [place for place in above if (folder / place).is_file()]
         if taken:
-            names = ", ".join(str(folder / place) for place in sorted(taken)[:5]) + (
-                f" and {len(taken) - 5} more" if taken[5:] else ""
-            )
-            raise BadInput(
-                f"{source}: another content is there already: {names}; nothing was copied. Remove or rename one of the two"
-            )
+            named = ", ".join(str(folder / place) for place in sorted(taken)[:5])
+            more = f" and {len(taken) - 5} more" if taken[5:] else ""
+            raise BadInput(f"{source}: another content is there already: {named}{more}; nothing was copied. Rename one of the two")
         size, free = sum(file.size for file in new), shutil.disk_usage(folder).free
         if size > free:
             raise BadInput(f"{source}: {size} bytes are new, and {free} are free at {folder}; nothing was copied")
@@ -121,13 +130,15 @@ def _label_by_folders(source: Path, folder: Path) -> list[str]:
     return [f"labels from the names of folders: {counts}, in {folder / place}, to be deleted if they are none"]
 
 
-def _finish(folder: Path) -> None:
-    """Move what is ready into place. It may have been begun before: what is moved is no longer there to be moved."""
-    ready = folder / READY
+def _finish(folder: Path) -> list[str]:
+    """Move what is ready into place; what there is to say of it. Begun before, it goes on: what is moved is not there again."""
+    ready, said = folder / READY, list[str]()
     if not ready.exists():
-        return
-    if (ready / LEAVING).exists():
-        _remove(folder / path for path in json.loads((ready / LEAVING).read_text(encoding="utf-8")))
+        return said
+    leaving = json.loads((ready / LEAVING).read_text(encoding="utf-8")) if (ready / LEAVING).exists() else []
+    if leaving:
+        _remove(folder / path for path in leaving)
+        said = _forget_classes()
     for name in FOLDERS:
         for file in [path for path in (ready / name).rglob("*") if path.is_file()]:
             place = folder / file.relative_to(ready)
@@ -137,6 +148,7 @@ def _finish(folder: Path) -> None:
         (folder / name).mkdir(exist_ok=True)
     track(folder / name for name in FOLDERS if (folder / name).exists())
     shutil.rmtree(ready)
+    return said
 
 
 def _remove(paths: Iterable[Path]) -> None:

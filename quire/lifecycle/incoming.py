@@ -49,7 +49,11 @@ def incoming(source: Path) -> Iterator[list[Incoming]]:
         paths = [path for path in (source.rglob("*") if source.is_dir() else [source]) if path.is_file()]
         names = [PurePosixPath(path.relative_to(root).as_posix()) for path in paths]
         opened = zip(names, paths, strict=True)
-        yield _visible(source, [Incoming(name, path.stat().st_size, partial(_opened, path)) for name, path in opened])
+        yield _visible(source, [Incoming(name, path.stat().st_size, _opener(path)) for name, path in opened])
+
+
+def _opener(path: Path) -> Callable[[], IO[bytes]]:
+    return lambda: path.open("rb")
 
 
 def _is_zip(source: Path) -> bool:
@@ -58,10 +62,6 @@ def _is_zip(source: Path) -> bool:
         return False
     with source.open("rb") as stream:
         return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def _opened(path: Path) -> IO[bytes]:
-    return path.open("rb")
 
 
 def _members(source: Path, archive: zipfile.ZipFile) -> list[Incoming]:

@@ -1,4 +1,4 @@
-"""Where the model file comes from: a path, or an MLflow registry (`models:/quire@champion`)."""
+"""Where the model comes from: a folder, or an MLflow registry (`models:/quire@champion`)."""
 
 import os
 import tempfile
@@ -6,21 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quire.model.predictor import InvalidModel
+from quire.command import prepare_mlflow
+from quire.model.manifest import InvalidModel
 
 SCHEME = "models:/"
-FILE = "model.onnx"
-# A dead registry is an error after seconds, not after MLflow's default of seven retries of two minutes.
-SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 @contextmanager
-def model_file(model: Path) -> Iterator[Path]:
-    """The file that QUIRE_MODEL names, brought from the registry of MLFLOW_TRACKING_URI if need be.
+def model_folder(model: Path) -> Iterator[Path]:
+    """The folder that QUIRE_MODEL names, brought from the registry of MLFLOW_TRACKING_URI if need be.
 
     Raises InvalidModel where the registry does not answer, does not know the model, or MLflow is not installed.
     """
@@ -28,12 +22,11 @@ def model_file(model: Path) -> Iterator[Path]:
         yield model
         return
     with tempfile.TemporaryDirectory(prefix="quire-model-") as folder:
-        yield Path(_download(str(model), folder), FILE)
+        yield Path(_download(str(model), folder))
 
 
 def _download(uri: str, folder: str) -> str:
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    prepare_mlflow()
     try:
         from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - an optional part
     except ImportError as error:

@@ -54,11 +54,18 @@ def hash_files(paths: Iterable[Path]) -> str:
     return hash_json([[path.as_posix(), hash_file(path)] for path in paths])
 
 
-def hash_images(items: Iterable[Item]) -> str:
-    """SHA-256 over the keys and contents of the images kept."""
-    return hash_json([[item.key, item.image_sha256] for item in items if item.status == "kept"])
-
-
 def hash_json(value: Any) -> str:
     """SHA-256 of a plain value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def lineage(fitted: Iterable[tuple[Item, str, str, int]], parameters: dict[str, Any], stage: str) -> dict[str, str]:
+    """What a model was fitted on, as hashes: of each item but the test set's the label, the set and the fold."""
+    rows = [(item.key, item.image_sha256, label, name, fold) for item, label, name, fold in fitted]
+    return {
+        "images": hash_json([[key, sha256] for key, sha256, *_ in rows]),
+        "labels": hash_json([[key, label] for key, _, label, *_ in rows]),
+        "split": hash_json([[key, name, fold] for key, _, _, name, fold in rows]),
+        "parameters": hash_json(parameters),
+        "code": hash_files(imported_files(stage)),
+    }

@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from git import GitCommandError, Repo
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from quire.command import BadInput
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
 LOCK = "dvc.lock"
-MACHINE = "model/machine.json"
+MACHINE = "reports/machine.json"
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,45 @@ class Difference:
 
 
 def read_lock(text: str) -> Lock:
-    """The stages of a dvc.lock, in its order."""
-    return dict(YAML(typ="safe").load(text)["stages"])
+    """The stages of a dvc.lock, in its order. Raises BadInput for what is none, as a merge leaves it that was not ended."""
+    try:
+        return dict(YAML(typ="safe").load(text)["stages"])
+    except (YAMLError, KeyError, TypeError) as error:
+        raise BadInput(f"{LOCK}: not a lock of DVC's: {' '.join(str(error).split())[:200]}") from error
+
+
+def promised(root: Path, revision: str) -> Lock:
+    """What a commit says of its results. Raises BadInput for an unknown commit and one that promises nothing we could make."""
+    text = committed_file(root, resolve(root, revision), LOCK)
+    if text is None:
+        raise BadInput(f"{revision}: the commit has no {LOCK}, so it promises no result: `make repro`, then commit {LOCK}")
+    lock = read_lock(text)
+    if is_earlier_layout(lock):
+        raise BadInput(
+            f"{revision}: its {LOCK} is of an earlier layout of this repository, which this code neither reads nor makes"
+        )
+    return lock
+
+
+def is_earlier_layout(lock: Lock) -> bool:
+    """Whether a lock was written before the library lay in `quire/`: its stages imported the decoder from `service/`."""
+    return any(path.startswith("service/") for stage in lock.values() for path in _hashes(stage, "deps"))
 
 
 def outputs(lock: Lock) -> dict[str, str]:
     """The hash of every output of every stage, by its path."""
     return {path: md5 for stage in lock.values() for path, md5 in _hashes(stage, "outs").items()}
+
+
+def model_parts(lock: Lock) -> list[str]:
+    """The files of the model."""
+    return sorted(path for path in outputs(lock) if path.startswith("model/"))
+
+
+def strays(root: Path, lock: Lock, paths: Iterable[str]) -> list[str]:
+    """Those of the paths that are missing in `root`, or are not the files that the lock names."""
+    promised = outputs(lock)
+    return [path for path in paths if not (root / path).is_file() or content_hash((root / path).read_bytes()) != promised.get(path)]
 
 
 def content_hash(content: bytes) -> str:
@@ -71,7 +104,7 @@ def differences(before: Lock, after: Lock) -> list[Difference]:
 
 
 def _hashes(stage: dict[str, Any], part: str) -> dict[str, str]:
-    return {entry["path"]: entry["md5"] for entry in stage.get(part, [])}
+    return {entry["path"]: entry.get("md5", "") for entry in stage.get(part, [])}
 
 
 def _parameters(stage: dict[str, Any]) -> dict[str, Any]:

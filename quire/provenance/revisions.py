@@ -1,18 +1,24 @@
 """The results that the working tree and each commit hold, newest first, read from DVC's cache or its remote."""
 
-import csv
-import io
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
 from git import Repo
 
-from quire.provenance.lock import LOCK, committed_file, outputs, read_lock
+from quire.items.tables import read_table
+from quire.provenance.lock import LOCK, committed_file, is_earlier_layout, outputs, read_lock
+
+OUT_OF_REACH = (OSError, DvcException, DataIndexDirError, BotoCoreError, ClientError)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -25,36 +31,43 @@ class Version:
 
     def read(self, path: str) -> bytes | None:
         """A file's content; None where this version has none, or it lies neither in the cache nor in the remote."""
-        if self.commit is None:
-            return (self.root / path).read_bytes() if (self.root / path).exists() else None
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "copy")
-            return copy.read_bytes() if fetch(self.root, self.commit, path, copy) else None
+        try:
+            return bytes(file_system(self.root, self.commit).read_bytes(path)) if self.commit else (self.root / path).read_bytes()
+        except OUT_OF_REACH:
+            return None
 
-    def rows(self, path: str) -> list[dict[str, str]] | None:
-        """A CSV file's rows; None where it cannot be read, as `read` says."""
-        content = self.read(path)
-        return None if content is None else list(csv.DictReader(io.StringIO(content.decode())))
+    def rows(self, path: str, row_type: type[Row]) -> list[Row] | None:
+        """A table's rows; None where it cannot be had, as `read` says. Raises BadInput where it is no such table."""
+        if self.commit is None:
+            return read_table(self.root / path, row_type) if (self.root / path).is_file() else None
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, Path(path).name)
+            return read_table(copy, row_type) if fetch(self.root, self.commit, path, copy) else None
+
+
+@lru_cache(maxsize=4)
+def file_system(root: Path, commit: str) -> DVCFileSystem:
+    """A commit's files. It is opened once: that reads every pointer of the commit, which a thousand images need not repeat."""
+    return DVCFileSystem(str(root), rev=commit)
 
 
 def fetch(root: Path, commit: str, path: str, target: Path) -> bool:
     """Copy a commit's file or folder to `target`; False where it lies neither in the cache nor in the remote nor in git."""
     try:
-        DVCFileSystem(str(root), rev=commit).get(path, str(target), recursive=True)
-    except (OSError, DvcException, BotoCoreError, ClientError):
+        file_system(root, commit).get(path, str(target), recursive=True)
+    except OUT_OF_REACH:
         return False
     return True
 
 
 def versions(root: Path) -> Iterator[Version]:
-    """The working tree, then each commit of any branch that changed dvc.lock."""
-    lock = root / LOCK
-    if lock.exists():
-        yield Version(root, None, outputs(read_lock(lock.read_text(encoding="utf-8"))))
-    for commit in Repo(root).git.log("--all", "--format=%H", "--", LOCK).split():
-        text = committed_file(root, commit, LOCK)
-        if text:
-            yield Version(root, commit, outputs(read_lock(text)))
+    """The working tree, then each commit of any branch that changed dvc.lock; without those of an earlier layout."""
+    file = root / LOCK
+    locks: list[tuple[str | None, str | None]] = [(None, file.read_text(encoding="utf-8") if file.exists() else None)]
+    commits = Repo(root).git.log("--all", "--format=%H", "--", LOCK).split()
+    for commit, text in chain(locks, ((commit, committed_file(root, commit, LOCK)) for commit in commits)):
+        if text and not is_earlier_layout(lock := read_lock(text)):
+            yield Version(root, commit, outputs(lock))
 
 
 def distinct(found: Iterator[Version], path: str) -> Iterator[Version]:

@@ -1,37 +1,35 @@
-"""Where an answer, an image or a model comes from: document and page, label and who gave it, set, run, commit.
+"""Where an answer, an image or a model comes from: document and page, label and who gave it, set, run, commit."""
 
-python -m quire.provenance.trace <image's SHA-256, key or file | answer's id | model file>
-"""
-
-import argparse
 import hashlib
-import json
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
+from pydantic import ValidationError
 
 from quire.command import BadInput
+from quire.items.tables import Assignment, Given, Item, Label
+from quire.model.manifest import Manifest
 from quire.provenance.lock import content_hash
+from quire.provenance.results import ITEMS, LABELS, MODEL, SPLIT, VOTES
 from quire.provenance.revisions import Version, commits_of, distinct, versions
-from quire.tracking import tracking_uri
-from service.settings import Settings
+from quire.tracking import mlflow_client, tracking_uri
 
-ITEMS, LABELS, SPLIT = "data/items.csv", "data/labels.csv", "data/split.csv"
-VOTES, MODEL = "reports/labels.json", "model/model.onnx"
 Lines = Iterator[tuple[str, str]]  # a name and what it is
 
 
 def trace(root: Path, subject: str) -> Lines:
-    """The facts about a subject, in the order in which one thing led to the next. Raises BadInput for an unknown one."""
+    """The facts about a subject, in the order in which one thing led to the next.
+
+    A subject is an image's SHA-256 (8 digits will do), key or file, an answer's id, or a model's file. Raises BadInput for
+    anything else.
+    """
     path = Path(subject)
-    if path.is_file() and path.suffix == ".onnx":
+    if path.is_file() and path.name == Path(MODEL).name:
         yield from _of_model(root, path.read_bytes(), subject)
     elif path.is_file():
         yield from _of_image(root, hashlib.sha256(path.read_bytes()).hexdigest(), subject, with_model=True)
@@ -66,32 +64,37 @@ def _of_version(root: Path, model: str) -> Lines:
 
 def _of_image(root: Path, wanted: str, subject: str, *, with_model: bool) -> Lines:
     for version in distinct(versions(root), ITEMS):
-        rows = [row for row in (version.rows(ITEMS) or []) if _is(row, wanted)]
-        if rows:
-            for row in rows:
-                yield from _of_row(version, row)
+        found = [item for item in version.rows(ITEMS, Item) or [] if _is(item, wanted)]
+        for item in found:
+            yield from _of_item(version, item)
+        if found:
             model = version.read(MODEL) if with_model else None
-            if model:
-                yield from _of_model(root, model, MODEL)
+            yield from _of_model(root, model, MODEL) if model else ()
             return
     raise BadInput(f"{subject}: neither a file, nor an answer's id, nor an image of any version of {ITEMS}")
 
 
-def _is(row: dict[str, str], wanted: str) -> bool:
-    return wanted in (row["key"], row["image"]) or (len(wanted) >= 8 and row["image_sha256"].startswith(wanted))
+def _is(item: Item, wanted: str) -> bool:
+    return wanted in (item.key, item.image) or (len(wanted) >= 8 and (item.image_sha256 or "").startswith(wanted))
 
 
-def _of_row(version: Version, row: dict[str, str]) -> Lines:
-    yield "image", f"{row['key']}, {row['status']}{', ' + row['reason'] if row['reason'] else ''}, SHA-256 {row['image_sha256']}"
-    yield "document", f"data/raw/{row['source']}, page {int(row['page']) + 1}, image {int(row['index']) + 1} of the page"
+def _of_item(version: Version, item: Item) -> Lines:
+    yield "image", f"{item.key}, {item.status}{', ' + item.reason if item.reason else ''}, SHA-256 {item.image_sha256}"
+    yield "document", _place(item)
     yield "data version", version.commit or "the working tree"
-    labels = [label for label in (version.rows(LABELS) or []) if label["key"] == row["key"]]
-    votes = json.loads(version.read(VOTES) or b"{}").get("votes", {}).get(row["key"], [])
-    yield "label", labels[0]["label"] if labels else "none"
-    for vote in votes:
-        yield "given by", f"{vote['annotator']}: {vote['label']}, {vote['source']} {vote['place']}, {vote['date'] or 'no date'}"
-    sets = [assigned["set"] for assigned in (version.rows(SPLIT) or []) if assigned["key"] == row["key"]]
+    labels = [row.label for row in version.rows(LABELS, Label) or [] if row.key == item.key]
+    yield "label", labels[0] if labels else "none"
+    for vote in version.rows(VOTES, Given) or []:
+        if vote.key == item.key:
+            yield "given by", f"{vote.annotator}: {vote.label}, {vote.source} {vote.place}, {vote.date or 'no date'}"
+    sets = [row.set for row in version.rows(SPLIT, Assignment) or [] if row.key == item.key]
     yield "set", sets[0] if sets else "none"
+
+
+def _place(item: Item) -> str:
+    """The file that an item came out of, and where in it; counted from one, as people count."""
+    parts = [("page {}", item.page), ("image {} of the page", item.index), ("row {}", item.row)]
+    return ", ".join([f"data/raw/{item.source}", *(name.format(number + 1) for name, number in parts if number is not None)])
 
 
 def _of_model(root: Path, content: bytes, subject: str) -> Lines:
@@ -106,47 +109,29 @@ def _of_model(root: Path, content: bytes, subject: str) -> Lines:
 
 def _lineage(content: bytes, subject: str) -> dict[str, str]:
     try:
-        metadata = {entry.key: entry.value for entry in onnx.load_model_from_string(content).metadata_props}
-        return dict(json.loads(metadata["lineage"]))
-    except (DecodeError, KeyError) as error:
-        raise BadInput(f"{subject}: not a model that Quire wrote: {error!r}") from error
+        return Manifest.model_validate_json(content).lineage
+    except ValidationError as error:
+        raise BadInput(f"{subject}: not a model that this version of Quire wrote: {error.errors()[0]['msg']}") from error
 
 
 def _run_of(root: Path, sha256: str) -> str:
     uri = tracking_uri(root)
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return f"none: {uri} does not exist"
-    from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds to import
-
-    client = MlflowClient(uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, f"tags.model_sha256 = '{sha256}'", order_by=["attributes.start_time ASC"])
+    with mlflow_client(root) as client:
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, f"tags.model_sha256 = '{sha256}'", order_by=["attributes.start_time ASC"])
     if not runs:
         return f"none in {uri}"
     return f"{runs[0].info.run_id}, commit {runs[0].data.tags.get('mlflow.source.git.commit', 'unknown')}, in {uri}"
 
 
 def _answer(subject: str) -> dict[str, Any] | None:
-    path = Settings().store / "answers.db"
+    """The answer of that id in the service's log, below the folder that QUIRE_STORE names."""
+    path = Path(os.environ.get("QUIRE_STORE", "feedback"), "answers.db")
     if not path.exists():
         return None
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
         database.row_factory = sqlite3.Row
         row = database.execute("SELECT * FROM answers WHERE id = ?", (subject,)).fetchone()
     return dict(row) if row else None
-
-
-def main() -> None:
-    """Run as a command; the module's docstring shows how."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    try:
-        for name, fact in trace(Path.cwd(), parser.parse_args().subject):
-            print(f"{name:14} {fact}")
-    except (BadInput, OSError) as error:
-        sys.exit(f"trace: error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,13 +19,14 @@ Floats = NDArray[np.float64]
 class Nearest(nn.Module):
     """One minus the mean cosine to the nearest training images of each label (Sun et al. 2022).
 
-    That of the predicted label is the unfamiliarity. It is 0 for the rest: what nothing names may look like anything.
+    That of the predicted label is the unfamiliarity. It is 0 for the background, for
+    whatever no other label names belongs there and needs to resemble nothing.
     """
 
-    def __init__(self, features: Tensor, targets: Tensor, classes: int, rest: int | None) -> None:
+    def __init__(self, features: Tensor, targets: Tensor, classes: int, background: int | None) -> None:
         super().__init__()
         unit = normalize(features, dim=1)
-        self.rest = rest
+        self.background = background
         self.references = nn.ParameterList(
             nn.Parameter(_spread(unit[targets == label]), requires_grad=False) for label in range(classes)
         )  # (M, 1280) each
@@ -36,8 +37,13 @@ class Nearest(nn.Module):
         columns = [self._distance(unit, reference, label) for label, reference in enumerate(self.references)]
         return torch.stack(columns, 1)
 
+    def of(self, features: Floats) -> Floats:
+        """The same for arrays."""
+        with torch.inference_mode():
+            return np.asarray(self(torch.from_numpy(features)).numpy())
+
     def _distance(self, unit: Tensor, reference: Tensor, label: int) -> Tensor:
-        if label == self.rest:
+        if label == self.background:
             return unit[:, 0] * 0
         if not len(reference):
             return torch.full_like(unit[:, 0], FARTHEST)
@@ -52,16 +58,16 @@ def _spread(references: Tensor) -> Tensor:
 
 
 def compare(
-    features: Floats, targets: NDArray[np.int64], fold_of: NDArray[np.int64], logits: Floats, rest: int | None
+    features: Floats, targets: NDArray[np.int64], fold_of: NDArray[np.int64], logits: Floats, background: int | None
 ) -> dict[str, float]:
     """How well each score tells a label that was left out from the labels that were not: mean AUROC, 0.5 by chance.
 
-    Features (N, 1280), out-of-fold logits (N, C). Each label but the rest is left out in turn: its images are scored
+    Features (N, 1280), out-of-fold logits (N, C). Each label but the background is left out in turn: its images are scored
     against the others', whose own scores are out of fold.
     """
     found: dict[str, list[float]] = {name: [] for name in SCORES}
     for label in np.unique(targets):
-        if label == rest or len(np.unique(targets[targets != label])) < 2:
+        if label == background or len(np.unique(targets[targets != label])) < 2:
             continue
         kept = targets != label
         columns = [column for column in range(logits.shape[1]) if column != label]

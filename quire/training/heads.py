@@ -1,217 +1,107 @@
-"""Fit with Lightning: the head to the end of its convex problem, all weights for so many epochs."""
+"""The head: multinomial logistic regression on an encoder's features, solved to the last digit."""
 
-import logging
-import sys
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pytorch_lightning as lightning
-import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.loggers import Logger
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import log_softmax
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
-from quire.training.encoders import FEATURES, PRIOR_WEIGHTS, Head
-from quire.training.zero_shot import Prior
+Floats = NDArray[np.float64]
 
-Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
-Curves = list[dict[str, float]]  # an epoch's losses and accuracy
+GRID = 2.0**20  # steps of a unit on which weights are written: every machine's last digits fall on the same step
+TOLERANCE = 1e-14  # of the gradient's largest entry
+NEWTON_STEPS = 10
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long to fit. With `patience` until the objective stands still; `batch_size` None is the whole set at once."""
+class Head:
+    """A linear layer: weight (C, F), bias (C,)."""
 
-    epochs: int
-    patience: int | None = None
-    batch_size: int | None = None
-    accelerator: str = "cpu"
+    weight: Floats
+    bias: Floats
+
+    def logits(self, features: Floats) -> Floats:
+        """(N, F) → (N, C) float64."""
+        return np.asarray(features @ self.weight.T + self.bias)
+
+
+def ridge(classes: int, weight_decay: float, named_against_background: float, background: int | None) -> Floats:
+    """The ridge as a matrix K, (C, C): the penalty of a head is tr(Wᵀ K W), W its weight.
+
+    With o the unit vector of the named labels against the background, K = λ·I + (λ_o − λ)·o oᵀ: λ everywhere, but λ_o where the
+    head speaks on whether it is any of the named labels, a question that few labelled backgrounds cannot cover.
+    """
+    if background is None:
+        return weight_decay * np.eye(classes)
+    direction = np.ones(classes)
+    direction[background] = 1 - classes
+    direction /= np.linalg.norm(direction)
+    return weight_decay * np.eye(classes) + (named_against_background - weight_decay) * np.outer(direction, direction)
+
+
+def solve(features: Floats, offsets: Floats, targets: NDArray[np.int64], penalty: Floats, start: Head | None = None) -> Head:
+    """The head that minimises mean cross-entropy + tr(Wᵀ K W) beside fixed `offsets`, on the grid.
+
+    Features (N, F), offsets (N, C) float64, targets (N,), penalty K (C, C). The solution lies in the space that the features
+    span (the representer theorem), so at most N numbers a label are sought: by L-BFGS, then by Newton steps whose equations
+    conjugate gradients solve, until the gradient is below TOLERANCE. The bias bears no ridge; its mean is 0.
+    """
+    basis = np.linalg.qr(features.T).Q if len(features) < features.shape[1] else np.eye(features.shape[1])  # (F, M)
+    problem = _Regression(np.column_stack([features @ basis, np.ones(len(features))]), offsets, targets, penalty)
+    first = np.zeros((offsets.shape[1], basis.shape[1] + 1))
+    if start is not None:
+        first[:] = np.column_stack([start.weight @ basis, start.bias])
+    options = {"maxiter": 500, "maxcor": 20, "gtol": 1e-7, "ftol": 0}
+    found = minimize(problem.loss_and_gradient, first.ravel(), jac=True, method="L-BFGS-B", options=options)  # type: ignore[call-overload]
+    solution: Floats = found.x
+    for _ in range(NEWTON_STEPS):
+        gradient = problem.loss_and_gradient(solution)[1]
+        if np.abs(gradient).max() < TOLERANCE:
+            break
+        solution = solution - problem.newton_step(solution, gradient)
+    weights = solution.reshape(first.shape)
+    weight, bias = weights[:, :-1] @ basis.T, weights[:, -1] - weights[:, -1].mean()
+    return Head(np.round(weight * GRID) / GRID, np.round(bias * GRID) / GRID)
 
 
 @dataclass(frozen=True)
-class Decay:
-    """The ridges: of `Head.penalty` the first two, of `fit_weights` the last."""
+class _Regression:
+    inputs: Floats  # (N, M + 1), the last column is 1
+    offsets: Floats  # (N, C)
+    targets: NDArray[np.int64]  # (N,)
+    penalty: Floats  # (C, C)
 
-    weight: float
-    open: float
-    prior: float
+    def _weights(self, flat: Floats) -> Floats:
+        return flat.reshape(len(self.penalty), -1)  # (C, M + 1)
 
+    def _log_probabilities(self, weights: Floats) -> Floats:
+        return np.asarray(log_softmax(self.inputs @ weights.T + self.offsets, axis=1))  # (N, C)
 
-class Training(lightning.LightningModule):
-    """Cross-entropy of a network's logits; keeps the curves, a row an epoch."""
+    def _decay(self, weights: Floats) -> Floats:
+        decay = 2 * self.penalty @ weights
+        decay[:, -1] = 0
+        return np.asarray(decay)
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer, penalty: Callable[[], Tensor] | None) -> None:
-        super().__init__()
-        self.network, self.optimizer, self.penalty = network, optimizer, penalty
-        self.curves: Curves = []
+    def loss_and_gradient(self, flat: Floats) -> tuple[float, Floats]:
+        weights = self._weights(flat)
+        logs, rows = self._log_probabilities(weights), np.arange(len(self.targets))
+        errors = np.exp(logs)
+        errors[rows, self.targets] -= 1
+        decay = self._decay(weights)
+        loss = -logs[rows, self.targets].mean() + (decay[:, :-1] * weights[:, :-1]).sum() / 2
+        return float(loss), (errors.T @ self.inputs / len(rows) + decay).ravel()
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The loss of a batch, penalised where the optimizer has no weight decay of its own."""
-        inputs, targets = batch  # (N, …), (N,) int64
-        loss = cross_entropy(self.network(inputs), targets)
-        self.log("train_loss", loss, on_step=False, on_epoch=True)
-        objective = loss if self.penalty is None else loss + self.penalty()
-        self.log("objective", objective, on_step=False, on_epoch=True)
-        return objective
+    def newton_step(self, flat: Floats, gradient: Floats) -> Floats:
+        """H⁻¹ g by conjugate gradients; H v = Xᵀ(p ∘ (s − Σ p s))/N + the ridge's part, s = X v."""
+        shares = np.exp(self._log_probabilities(self._weights(flat)))  # (N, C)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Log loss and accuracy of a batch."""
-        inputs, targets = batch
-        logits = self.network(inputs)  # (N, C) float32
-        self.log("validation_loss", cross_entropy(logits, targets), sync_dist=True)
-        self.log("validation_accuracy", (logits.argmax(1) == targets).float().mean(), sync_dist=True)
+        def hessian(direction: Floats) -> Floats:
+            weights = self._weights(direction)
+            steps = self.inputs @ weights.T  # (N, C)
+            steps = shares * (steps - (shares * steps).sum(1, keepdims=True))
+            return np.asarray(steps.T @ self.inputs / len(shares) + self._decay(weights)).ravel()
 
-    def on_train_epoch_end(self) -> None:
-        """Keep the epoch's figures."""
-        self.curves.append({name: float(value) for name, value in self.trainer.callback_metrics.items()})
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer that was handed in."""
-        return self.optimizer
-
-
-def fit_head(
-    head: Head, train: Examples, validation: Examples, decay: Decay, schedule: Schedule, logger: Logger | None = None
-) -> Curves:
-    """Fit a head on what the encoder gives, in place; returns the curves.
-
-    Multinomial logistic regression: the problem is convex, so L-BFGS on the whole set needs few steps and no seed. The
-    validation set is looked at for the curves only.
-    """
-    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=5, line_search_fn="strong_wolfe")
-    training = Training(head, optimizer, lambda: head.penalty(decay.weight, decay.open))
-    return _fit(training, train, validation, schedule, logger)
-
-
-def solve(classes: int, prior: Prior | None, inputs: Tensor, targets: Tensor, decay: Decay) -> Head:
-    """A head at the bottom of the same convex problem: one of the many that are asked and never served.
-
-    Inputs are (N, 1280 + 2·C) float32, targets (N,) int64. Solved in the space that the N features span, where the ridge
-    keeps the answer (the representer theorem), and in double precision, so that the end does not hang on rounding.
-    """
-    exact = inputs.double()
-    basis = torch.linalg.qr(exact[:, :FEATURES].T).Q  # (1280, M), M = min(N, 1280)
-    small = Head(classes, prior, basis.shape[1]).double()
-    reduced = torch.cat([exact[:, :FEATURES] @ basis, exact[:, FEATURES:]], 1)
-    optimizer = torch.optim.LBFGS(small.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-
-    def objective() -> Tensor:
-        optimizer.zero_grad()
-        loss = cross_entropy(small(reduced), targets) + small.penalty(decay.weight, decay.open)
-        loss.backward()
-        return loss
-
-    optimizer.step(objective)
-    head = Head(classes, prior)
-    weight = small.linear.weight.detach() @ basis.T
-    head.load_state_dict(small.state_dict() | {"linear.weight": weight})
-    return head
-
-
-def fine_tune(
-    network: nn.Module,
-    train: Examples,
-    validation: Examples | None,
-    learning_rate: float,
-    schedule: Schedule,
-    logger: Logger | None = None,
-) -> Curves:
-    """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves.
-
-    For all the epochs: a fold has no images to stop by, and the served network is fitted as the folds' are.
-    """
-    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=learning_rate)
-    return _fit(Training(network, optimizer, None), train, validation, schedule, logger)
-
-
-def _fit(training: Training, train: Examples, validation: Examples | None, schedule: Schedule, logger: Logger | None) -> Curves:
-    seen = None if validation is None else _loader(validation, schedule, shuffle=False)
-    callbacks = [] if schedule.patience is None else [EarlyStopping("objective", patience=schedule.patience)]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loader workers: the data are tensors
-        _trainer(schedule, callbacks, logger).fit(training, _loader(train, schedule, shuffle=True), seen)
-    training.network.cpu().eval()
-    return training.curves
-
-
-def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) -> lightning.Trainer:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # its tips and its advertisements
-    return lightning.Trainer(
-        accelerator=schedule.accelerator,
-        devices=1,
-        max_epochs=schedule.epochs,
-        callbacks=callbacks,
-        logger=logger or False,
-        deterministic=True,
-        log_every_n_steps=1,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        enable_progress_bar=logger is not None and sys.stdout.isatty(),
-    )
-
-
-def _loader(examples: Examples, schedule: Schedule, shuffle: bool) -> DataLoader[Any]:
-    whole = schedule.batch_size is None
-    size = len(examples) if schedule.batch_size is None else schedule.batch_size  # type: ignore[arg-type]
-    return DataLoader(examples, batch_size=size, shuffle=shuffle and not whole)
-
-
-class Augmented(Dataset[tuple[Tensor, ...]]):
-    """Images, (S, S, 3) uint8 each, seen anew each epoch: cropped, mirrored, recoloured."""
-
-    def __init__(self, examples: Examples) -> None:
-        self.examples = examples
-
-    def __len__(self) -> int:
-        return len(self.examples)  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        image, target = self.examples[index]
-        crop = v2.RandomResizedCrop(image.shape[0], (0.6, 1.0), antialias=True)
-        augment = v2.Compose([crop, v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2)])
-        return augment(image.permute(2, 0, 1)).permute(1, 2, 0), target
-
-
-def fit_temperature(logits: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> float:
-    """The temperature that calibrates (N, C) logits (Guo et al. 2017), T > 0.
-
-    A standard normal prior on log T keeps it finite where the logits separate the classes.
-    """
-
-    def loss(log_temperature: float) -> float:
-        scaled = log_softmax(logits.astype(np.float64) / np.exp(log_temperature), axis=1)
-        return float(-scaled[np.arange(len(targets)), targets].sum() + log_temperature**2 / 2)
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
-
-
-def combined(logits: NDArray[np.float64], evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A head's logits (N, C) and the prior's evidence (N, 2, C) as `Head` combines them; weights (2,)."""
-    return np.asarray(logits + (weights[:, None] * evidence).sum(1))
-
-
-def fit_weights(
-    logits: NDArray[np.float64], evidence: NDArray[np.float64], targets: NDArray[np.int64], decay: float
-) -> NDArray[np.float64]:
-    """What the prior weighs beside a head, (2,), not negative: by held-out logits (N, C) and the prior's evidence (N, 2, C).
-
-    A ridge draws to the weights that it starts with.
-    """
-    start = np.array(PRIOR_WEIGHTS)
-
-    def loss(weights: NDArray[np.float64]) -> float:
-        shares = log_softmax(combined(logits, evidence, weights), axis=1)
-        return float(-shares[np.arange(len(targets)), targets].mean() + decay * np.square(weights - start).sum())
-
-    return np.asarray(minimize(loss, start, bounds=[(0, None)] * 2).x)
+        operator = LinearOperator((len(flat), len(flat)), matvec=hessian, dtype=np.float64)
+        return np.asarray(cg(operator, gradient, rtol=1e-10, maxiter=500)[0])

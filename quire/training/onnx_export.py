@@ -1,58 +1,121 @@
-"""Write model.onnx, one file with all that serving needs, and places.onnx: the same bytes for the same inputs."""
+"""Write the model's graphs as ONNX: the same bytes for the same weights."""
 
 import io
-import json
 import logging
 import os
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from quire.training.encoders import Classifier, Places
+from quire.model.manifest import ACTIVATION_MAP, ANSWER, ENCODER
+from quire.training.damping import Damping
+from quire.training.encoders import ImageEncoder
+from quire.training.familiarity import Nearest
+from quire.training.heads import Floats, Head
+from quire.training.zero_shot import ZeroShot
 
-OUTPUTS = ["probabilities", "unfamiliarity", "features", "feature_map"]
+
+class Pooled(nn.Module):
+    """A head and the zero-shot experts, pooled by weights (3,): features (N, F), class probabilities (N, K) → logits (N, C)."""
+
+    def __init__(self, head: Head, experts: ZeroShot | None, weights: Floats, damping: Damping, nearest: Nearest) -> None:
+        super().__init__()
+        self.linear = nn.Linear(head.weight.shape[1], len(head.bias))
+        self.linear.load_state_dict({"weight": torch.from_numpy(head.weight), "bias": torch.from_numpy(head.bias)})
+        self.experts = experts.float() if experts else None
+        self.register_buffer("weights", torch.from_numpy(weights).float())
+        self.damping, self.nearest = damping, nearest.float()
+
+    weights: Tensor
+
+    def forward(self, features: Tensor, class_probabilities: Tensor, distances: Tensor | None) -> Tensor:
+        """Damped by the distances (N, C), where there are any."""
+        head = self.linear(features)
+        logits: Tensor = self.weights[0] * (head if distances is None else self.damping(head, distances))
+        if self.experts is None:
+            return logits
+        zero_shot: Tensor = (self.weights[1:, None] * self.experts(class_probabilities)).sum(1)
+        return logits + zero_shot
 
 
-def export(classifier: Classifier, size: int, metadata: dict[str, Any], path: Path) -> None:
-    """Export to ONNX with input `images` (N, S, S, 3) uint8, the outputs of Classifier, and metadata.
+class ImageAnswer(nn.Module):
+    """Features (N, F), class probabilities (N, K) → probabilities (N, C), unfamiliarity (N,)."""
 
-    Each metadata value is stored as JSON under its name. Beside it, `places.onnx` has the input `feature_map`.
-    The files are written whole or not at all.
+    def __init__(self, pooled: Pooled) -> None:
+        super().__init__()
+        self.pooled = pooled
+
+    def forward(self, features: Tensor, class_probabilities: Tensor) -> tuple[Tensor, Tensor]:
+        """The unfamiliarity is the distance to the training images of the likeliest label."""
+        distances: Tensor = self.pooled.nearest(features)
+        probabilities = torch.softmax(self.pooled(features, class_probabilities, distances), dim=1)
+        return probabilities, distances.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
+
+
+class ActivationMap(nn.Module):
+    """What each place of an image would be called alone: a class activation map (Zhou et al. 2016).
+
+    The head is linear in the mean of the feature map, so its logits are the mean over places; the zero-shot experts are asked at
+    each place as they are asked at all of them together, and the head is not damped.
     """
+
+    def __init__(self, pooled: Pooled, encoder: ImageEncoder) -> None:
+        super().__init__()
+        self.pooled, self.classifier = pooled, encoder.classifier
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """(N, F, H, W) → (N, C, H, W) float32, probabilities over C."""
+        height, width = feature_map.shape[2:]
+        places: Tensor = feature_map.flatten(2).transpose(1, 2).flatten(0, 1)  # (N·H·W, F)
+        probabilities = torch.softmax(self.pooled(places, self.classifier(places).softmax(1), None), dim=1)  # (N·H·W, C)
+        activation: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2).unflatten(2, (height, width))
+        return activation
+
+
+def export_encoder(encoder: ImageEncoder, size: int, folder: Path) -> Path:
+    """Write the encoder: images (N, S, S, 3) uint8 → features, class_probabilities, feature_map."""
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    path = folder / ENCODER
+    _write(encoder, {"images": images}, ["features", "class_probabilities", "feature_map"], path)
+    return path
+
+
+def export_answer(pooled: Pooled, encoder: ImageEncoder, size: int, folder: Path) -> list[Path]:
+    """Write the graph that answers from features and class probabilities, and that of the activation map."""
     with torch.inference_mode():
-        feature_map = classifier.eval().network.encoder.backbone(images).clone()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(Places(classifier), feature_map, "feature_map", ["places"], {}, path.with_name("places.onnx"))
-    _write(classifier, images, "images", OUTPUTS, metadata, path)
+        features, classes, feature_map = (each.clone() for each in encoder.eval()(torch.zeros(2, size, size, 3, dtype=torch.uint8)))
+    answer, activation = folder / ANSWER, folder / ACTIVATION_MAP
+    outputs = ["probabilities", "unfamiliarity"]
+    _write(ImageAnswer(pooled), {"features": features, "class_probabilities": classes}, outputs, answer)
+    _write(ActivationMap(pooled, encoder), {"feature_map": feature_map}, ["activation_map"], activation)
+    return [answer, activation]
 
 
-def _write(module: nn.Module, example: Tensor, name: str, outputs: list[str], metadata: dict[str, Any], path: Path) -> None:
-    model = _onnx(module, example, name, outputs)
-    _strip(model.graph)
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {name: json.dumps(value, sort_keys=True) for name, value in sorted(metadata.items())})
+def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
+    """Whole or not at all."""
+    model = _onnx(module.eval(), inputs, outputs)
+    _strip(model)
     onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(model.SerializeToString(deterministic=True))
     os.replace(partial, path)
 
 
-def _onnx(module: nn.Module, example: Tensor, name: str, outputs: list[str]) -> onnx.ModelProto:
+def _onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # the exporter reports its progress
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(),
-            (example,),
-            input_names=[name],
+            module,
+            tuple(inputs.values()),
+            input_names=list(inputs),
             output_names=outputs,
-            dynamic_shapes=({0: "batch"},),
+            dynamic_shapes=tuple({0: "batch"} for _ in inputs),
             external_data=False,
             dynamo=True,
             verbose=False,
@@ -61,9 +124,9 @@ def _onnx(module: nn.Module, example: Tensor, name: str, outputs: list[str]) -> 
     return program.model_proto
 
 
-def _strip(graph: onnx.GraphProto) -> None:
+def _strip(model: onnx.ModelProto) -> None:
     """Remove what the exporter notes about its source: absolute paths and stack traces."""
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    graph = model.graph
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, graph, model):
         del part.metadata_props[:]
         part.doc_string = ""
-    del graph.metadata_props[:]

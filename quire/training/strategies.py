@@ -1,9 +1,9 @@
-"""How a model is fitted: the same for each fold and each protocol, and to the same end as the served one."""
+"""Training strategies: on a frozen encoder, or with all its weights fine-tuned; the same for each fold and each protocol."""
 
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,64 +13,131 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from quire.training.encoders import FEATURES, Encoder, Head, Network
+from quire.training.encoders import ImageEncoder
 from quire.training.familiarity import Nearest
-from quire.training.heads import Augmented, Curves, Decay, Examples, Schedule, fine_tune, solve
-from quire.training.zero_shot import Prior
+from quire.training.heads import Floats, Head, ridge, solve
+from quire.training.pooling import START, pooled
+from quire.training.trainer import Curves, Network, Schedule, encode, fine_tune
+from quire.training.zero_shot import ZeroShot
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A head on the frozen backbone."""
+class Plan:
+    """What a fit minimises and which labels there are."""
 
     classes: int
-    prior: Prior | None
-    rest: int | None  # the label that is what nothing names
-    decay: Decay
-    familiar: float  # the share of held-out images within the head's reach
+    background: int | None  # the label that is what no other names
+    weight_decay: float
+    named_against_background: float  # the ridge where the head speaks on that
+    quantile: float  # the share of held-out images that lie within the training images' reach, see `fit_damping`
+    experts: ZeroShot | None
 
-    def fit(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Head, Tensor]:
-        """A head fitted on `train`, (N,) bool, and what it reads of all N images.
-
-        Inputs are (N, 1280 + 2·C) of the frozen backbone, or (N, 1280) without a prior, and so is what is read.
-        """
-        return solve(self.classes, self.prior, inputs[train], torch.from_numpy(targets[train]), self.decay), inputs
-
-    def alone(self) -> "Recipe":
-        """The head without the prior: it reads the features, (N, 1280)."""
-        return Recipe(self.classes, None, None, self.decay, self.familiar)
-
-    def nearest(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> Nearest:
-        """The unfamiliarity score whose training images are `train`, (N,) bool."""
-        return Nearest(inputs[train][:, :FEATURES], torch.from_numpy(targets[train]), self.classes, self.rest)
+    @property
+    def penalty(self) -> Floats:
+        """The head's ridge, (C, C)."""
+        return ridge(self.classes, self.weight_decay, self.named_against_background, self.background)
 
 
 @dataclass(frozen=True)
-class FineTuning(Recipe):
-    """From that head on, all weights; so each fit reads the images, (N, S, S, 3) uint8, with an encoder of its own."""
+class Fitted:
+    """A head, and what it and the other experts read of all N images."""
 
-    encoder: Encoder
+    head: Head
+    features: Floats  # (N, F)
+    zero_shot: Floats  # (N, 2, C): which, any; 0 without these experts
+    nearest: Nearest
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A head on a frozen encoder's features (N, F) and class probabilities (N, 1000)."""
+
+    plan: Plan
+    features: Floats
+    probabilities: Floats
+
+    def zero_shot(self, probabilities: Floats) -> Floats:
+        """The zero-shot experts' logits, (N, 2, C)."""
+        if self.plan.experts is None:
+            return np.zeros((len(probabilities), 2, self.plan.classes))
+        return np.asarray(self.plan.experts.double()(torch.from_numpy(probabilities)).numpy())
+
+    def offsets(self, probabilities: Floats) -> Floats:
+        """What the head is fitted beside, (N, C): the zero-shot experts at their starting weights."""
+        return pooled(self.zero_shot(probabilities), START[1:])
+
+    def fit(self, targets: NDArray[np.int64], train: NDArray[np.bool_], start: Head | None = None) -> Fitted:
+        """Fit on `train`, (N,) bool; targets are (N,)."""
+        features, probabilities = self.encoded(targets, train)
+        head = solve(features[train], self.offsets(probabilities[train]), targets[train], self.plan.penalty, start)
+        nearest = Nearest(
+            torch.from_numpy(features[train]), torch.from_numpy(targets[train]), self.plan.classes, self.plan.background
+        )
+        return Fitted(head, features, self.zero_shot(probabilities), nearest)
+
+    def encoded(self, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Floats, Floats]:  # noqa: ARG002 - see FineTuned
+        """Features (N, F) and class probabilities (N, 1000) of all images, by an encoder that saw `train` at most."""
+        return self.features, self.probabilities
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Frozen":
+        """The strategy on some of the images, (N,) bool."""
+        return replace(self, features=self.features[chosen], probabilities=self.probabilities[chosen])
+
+    def head_alone(self) -> "Frozen":
+        """A frozen encoder's head without the zero-shot experts."""
+        return Frozen(replace(self.plan, experts=None, background=None), self.features, self.probabilities)
+
+
+@dataclass(frozen=True)
+class FineTuned(Frozen):
+    """From that head on all weights, so each fit has an encoder of its own, which reads the images, (N, S, S, 3) uint8."""
+
+    encoder: ImageEncoder
     images: NDArray[np.uint8]
     learning_rate: float
     schedule: Schedule
-    device: torch.device
     threads: int
     seed: int
 
-    def fit(self, inputs: Tensor, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Head, Tensor]:
-        """As `Recipe.fit`; what the head reads comes from the weights that were fitted with it."""
-        head, _ = super().fit(inputs, targets, train)
-        network = Network(copy.deepcopy(self.encoder), head)
-        examples = TensorDataset(torch.from_numpy(self.images[train]), torch.from_numpy(targets[train]))
-        self.tune(network, examples)
+    def encoded(self, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """By an encoder that is fine-tuned on `train`."""
+        network, _ = self.tuned(targets, train)
         with limited_to(self.threads):
-            return head, network.encoder.to(self.device).encode(self.images)
+            return encode(network.encoder, self.images, torch.device("cuda" if self.schedule.accelerator == "gpu" else "cpu"))
 
-    def tune(self, network: Network, train: Examples, validation: Examples | None = None, logger: Logger | None = None) -> Curves:
-        """Fit all weights of a network whose head is fitted, in place; returns the curves."""
+    def tuned(
+        self,
+        targets: NDArray[np.int64],
+        train: NDArray[np.bool_],
+        seen: NDArray[np.bool_] | None = None,
+        logger: Logger | None = None,
+    ) -> tuple[Network, Curves]:
+        """The network fine-tuned on `train`, and its curves, with those of `seen` as the validation set."""
+        offsets = self.offsets(self.probabilities[train])
+        head = solve(self.features[train], offsets, targets[train], self.plan.penalty)
+        network = Network(copy.deepcopy(self.encoder), head, self._offsets)
+        examples = [None if rows is None else self._examples(targets, rows) for rows in (train, seen)]
+        assert examples[0]
         torch.manual_seed(self.seed)
         with limited_to(self.threads):
-            return fine_tune(network, Augmented(train), validation, self.learning_rate, self.schedule, logger)
+            curves = fine_tune(network, examples[0], examples[1], self.learning_rate, self.schedule, logger)
+        return network, curves
+
+    def _examples(self, targets: NDArray[np.int64], rows: NDArray[np.bool_]) -> TensorDataset:
+        return TensorDataset(torch.from_numpy(self.images[rows]), torch.from_numpy(targets[rows]))
+
+    def _offsets(self, probabilities: Tensor) -> Tensor:
+        if self.plan.experts is None:
+            return torch.zeros(len(probabilities), self.plan.classes, device=probabilities.device)
+        experts = copy.deepcopy(self.plan.experts).float().to(probabilities.device)
+        weights = torch.tensor(START[1:], dtype=torch.float32, device=probabilities.device)
+        offsets: Tensor = (weights[:, None] * experts(probabilities)).sum(1)
+        return offsets
+
+    def of(self, chosen: NDArray[np.bool_]) -> "FineTuned":
+        """The strategy on some of the images, (N,) bool."""
+        kept = replace(self, features=self.features[chosen], probabilities=self.probabilities[chosen])
+        return replace(kept, images=self.images[chosen])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`make doctor`: each thing that can be wrong is a line with its remedy, and exit status 1."""
+"""`quire doctor`: each thing that can be wrong is a line with its remedy, and exit status 1."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ def project(small: Small, minio: Store) -> Path:
 
 def diagnose(project: Path, status: int, **environment: str) -> dict[str, str]:
     """Each check and the rest of its line, "ok" or "fix" first."""
-    said = run(project, sys.executable, "-m", "deploy.doctor", status=status, environment=environment)
+    said = run(project, sys.executable, "-m", "quire", "doctor", status=status, environment=environment)
     lines = [line for line in said.splitlines() if line[:5] in ("ok   ", "fix  ", "skip ")]
     return {line[5:18].strip(): f"{line[:5].strip()} {line[18:]}" for line in lines}
 
@@ -53,14 +53,19 @@ def test_all_in_order(project: Path) -> None:
 def test_no_store_is_a_state_and_no_error(project: Path) -> None:
     (project / ".dvc" / "config.local").unlink()
     found = diagnose(project, 0, AWS_EC2_METADATA_DISABLED="true")
-    assert found["store"] == "skip no store is set up; data stay on this machine. make minio sets one up"
+    assert found["store"] == "skip no store is set up; data stay on this machine. quire store start sets one up"
     assert found["bucket"] == "skip not looked at: store comes first"
 
 
 @pytest.mark.parametrize(
     ("option", "value", "check", "line"),
     [
-        ("endpointurl", f"http://127.0.0.1:{free_port()}", "store", "does not answer: [Errno 111] Connection refused → make minio"),
+        (
+            "endpointurl",
+            f"http://127.0.0.1:{free_port()}",
+            "store",
+            "does not answer: [Errno 111] Connection refused → quire store start",
+        ),
         ("access_key_id", "unknown", "credentials", "the store refuses them: An error occurred (InvalidAccessKeyId)"),
         ("url", "s3://missing/dvc", "bucket", "missing: An error occurred (NoSuchBucket)"),
     ],
@@ -116,14 +121,14 @@ def test_mlflow(project: Path) -> None:
 
 def test_the_model_against_the_lock(project: Path) -> None:
     (project / "model").mkdir()
-    (project / "model" / "model.onnx").write_bytes(b"model")
-    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n    - path: model/model.onnx\n      md5: {}\n"
+    (project / "model" / "model.json").write_bytes(b"model")
+    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n    - path: model/model.json\n      md5: {}\n"
     (project / "dvc.lock").write_text(lock.format("20f35e630daf44dbfa4c3f68f5399d8c"))
-    assert diagnose(project, 0)["model"] == "ok model/model.onnx is the one of dvc.lock"
-    (project / "model" / "model.onnx").write_bytes(b"another")
-    assert diagnose(project, 1)["model"].startswith("fix model/model.onnx is not the one of dvc.lock → dvc checkout")
-    (project / "model" / "model.onnx").unlink()
-    assert diagnose(project, 1)["model"].startswith("fix model/model.onnx is missing → dvc pull")
+    assert diagnose(project, 0)["model"] == "ok model/ is the one of dvc.lock"
+    (project / "model" / "model.json").write_bytes(b"another")
+    assert diagnose(project, 1)["model"].startswith("fix model/model.json is not the one of dvc.lock → dvc checkout")
+    (project / "model" / "model.json").unlink()
+    assert diagnose(project, 1)["model"].startswith("fix model/model.json is not the one of dvc.lock → dvc checkout or dvc pull")
 
 
 def test_secrets_in_tracked_files(project: Path, minio: Store) -> None:

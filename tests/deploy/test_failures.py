@@ -39,7 +39,7 @@ def test_a_store_that_is_down(fragile: tuple[Path, Store], small: Small, tmp_pat
     for what in ("push", "pull"):
         said = share(project, what, status=1)
         assert said.startswith(f"{what}: error: {store.endpoint} does not answer")
-        assert "make minio" in said
+        assert "quire store start" in said
         assert len(said.splitlines()) == 1
     plain = run(project, "dvc", "push", status=None)
     assert f'Could not connect to the endpoint URL: "{store.endpoint}' in plain

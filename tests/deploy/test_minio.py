@@ -1,4 +1,4 @@
-"""MinIO built from its pin, run and ended as `make minio` and `make minio-stop` do."""
+"""MinIO built from its pin, run and ended as `quire store start` and `stop` do."""
 
 import shutil
 import stat
@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from git import Repo
 
-from deploy.minio.build import BuildError, binary, build, go
+from deploy.minio.build import binary, build, go
 from deploy.minio.server import credentials, running, start, stop
-from deploy.store import Store, of_dvc
+from deploy.store import Store, StoreError, of_dvc
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import CONFIG, run
 
 pytestmark = pytest.mark.server
 
-MINIO = (sys.executable, "-m", "deploy.minio")
+STORE = (sys.executable, "-m", "quire", "store")
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def test_the_binary_is_the_pinned_commit() -> None:
 def test_start_finds_the_running_one_and_stop_ends_it(project: Path) -> None:
     port = str(free_port())
     try:
-        first = run(project, *MINIO, "start", environment={"MINIO_PORT": port})
+        first = run(project, *STORE, "start", environment={"MINIO_PORT": port})
         assert f"DVC's remote is s3://quire/dvc at http://127.0.0.1:{port}" in first
         process = running(project / ".minio")
         assert process
-        assert run(project, *MINIO, "start", environment={"MINIO_PORT": port}) == first
+        assert run(project, *STORE, "start", environment={"MINIO_PORT": port}) == first
         assert running(project / ".minio") == process
         store = of_dvc(project)
         assert store == credentials(project / ".minio")
@@ -53,9 +53,9 @@ def test_start_finds_the_running_one_and_stop_ends_it(project: Path) -> None:
         listed = Repo(project).git.ls_files("--others", "--exclude-standard").splitlines()
         assert not [name for name in listed if name.startswith(".minio") or name.endswith("config.local")]
     finally:
-        assert "stopped; its data stay" in run(project, *MINIO, "stop")
+        assert "stopped; its data stay" in run(project, *STORE, "stop")
     assert running(project / ".minio") is None
-    assert "none of this folder runs" in run(project, *MINIO, "stop")
+    assert "none of this folder runs" in run(project, *STORE, "stop")
 
 
 def test_data_and_keys_outlive_a_stop(tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_data_and_keys_outlive_a_stop(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_one_line(project: Path, minio: Store) -> None:
     port = minio.endpoint.rpartition(":")[2]
-    said = run(project, *MINIO, "start", status=1, environment={"MINIO_PORT": port})
-    assert said == f"minio: error: port {port} is taken by another process; name a free one: make minio MINIO_PORT=9100\n"
+    said = run(project, *STORE, "start", status=1, environment={"MINIO_PORT": port})
+    assert said == f"start: error: port {port} is taken by another process; name a free one: MINIO_PORT=9100 quire store start\n"
 
 
 def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(project: Path, minio: Store, tmp_path: Path) -> None:
-    own = minio.environment() | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    said = run(project, *MINIO, "start", environment=own)
+    own = minio.environment() | {"QUIRE_CACHE": str(tmp_path / "cache")}
+    said = run(project, *STORE, "start", environment=own)
     assert f"s3://quire/dvc at {minio.endpoint}; keys come from the environment" in said
     assert not (tmp_path / "cache").exists()
     assert not (project / ".minio").exists()
@@ -86,23 +86,23 @@ def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(projec
     (project / "data").write_text("data")
     run(project, "dvc", "add", "--quiet", "data")
     assert "1 file pushed" in run(project, "dvc", "push", environment=own)
-    assert "no store is set up" in run(project, sys.executable, "-m", "deploy.share", "push", status=1)
+    assert "no store is set up" in run(project, *STORE, "push", status=1)
 
 
 def test_without_go_it_comes_from_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path))
     said = subprocess.run([str(go()), "version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith("go version go1.")
-    assert go().is_relative_to(tmp_path / "quire")
+    assert go().is_relative_to(tmp_path)
 
 
 def test_a_build_without_network_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path))
     monkeypatch.setenv("GOPROXY", "off")
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
     with pytest.raises(
-        BuildError, match=r"Go could not build github\.com/minio/minio v0\.0\.0-20260212201848-7aac2a2c5b7c: .*disabled"
+        StoreError, match=r"Go could not build github\.com/minio/minio v0\.0\.0-20260212201848-7aac2a2c5b7c: .*disabled"
     ):
         build()
-    assert not list((tmp_path / "quire").glob("minio*"))
+    assert not list(tmp_path.glob("minio*"))

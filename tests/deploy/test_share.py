@@ -54,7 +54,7 @@ def test_a_teams_day(make_project: Callable[[], Path], minio: Store, make_image:
     tell_dvc(project, minio)
     run(project, "dvc", "remote", "modify", "--local", REMOTE, "url", f"s3://{minio.bucket}/day")
     quick(project)
-    run(project, sys.executable, "-m", "quire.demo.demo")
+    run(project, sys.executable, "-m", "quire", "demo")
     run(project, "dvc", "repro")
     share(project, "push")
     commit(project, "data and results")
@@ -65,11 +65,11 @@ def test_a_teams_day(make_project: Callable[[], Path], minio: Store, make_image:
     said = run(colleague, "dvc", "repro")
     assert "Running stage" not in said
     assert "Data and pipelines are up to date" in said
-    assert (colleague / "model" / "model.onnx").read_bytes() == (project / "model" / "model.onnx").read_bytes()
+    assert (colleague / "model" / "model.json").read_bytes() == (project / "model" / "model.json").read_bytes()
 
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "client.pdf").write_bytes(next(iter(first.values())) + b"\n%client")
-    run(project, sys.executable, "-m", "quire.lifecycle.add", "--pdfs", str(tmp_path / "new"))
+    run(project, sys.executable, "-m", "quire", "add", str(tmp_path / "new"))
     share(project, "push")
     commit(project, "another client")
     assert set(content(project / "data" / "raw")) == {"client.pdf"}
@@ -88,7 +88,7 @@ def test_the_run_cache_shares_results(make_project: Callable[[], Path], minio: S
     project = make_project()
     tell_dvc(project, minio)
     run(project, "dvc", "remote", "modify", "--local", REMOTE, "url", f"s3://{minio.bucket}/run-cache")
-    run(project, sys.executable, "-m", "quire.demo.demo")
+    run(project, sys.executable, "-m", "quire", "demo")
     commit(project, "the demo")
     colleague = clone(project, tmp_path / "colleague")
     quick(project, seed=21)

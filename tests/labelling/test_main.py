@@ -12,7 +12,7 @@ from tests.labelling.ecotag_server import State
 
 def test_a_token_is_no_argument(folder: Folder) -> None:
     refused = folder.run("push", "--tool", "ecotag", "--token", "secret")
-    assert (refused.returncode, "unrecognized arguments: --token" in refused.stderr) == (2, True)
+    assert (refused.returncode, "No such option: --token" in refused.stderr) == (2, True)
 
 
 @pytest.mark.server
@@ -21,7 +21,7 @@ def test_a_token_that_is_not_in_the_environment_is_asked_for_and_not_shown(ecota
     child, terminal = pty.fork()
     if child == 0:
         surroundings = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | folder.environment
-        os.execve(sys.executable, [sys.executable, "-m", "labelling", "push", "--tool", "ecotag"], surroundings)
+        os.execve(sys.executable, [sys.executable, "-m", "quire", "labels", "push", "--tool", "ecotag"], surroundings)
     shown = b""
     while not shown.endswith(b"ECOTAG_TOKEN: "):
         shown += os.read(terminal, 1000)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quire.decode import UndecodableImage, decode, resize
+from quire.decode import UndecodableImage, decode
 from tests.conftest import Encode
 
 
@@ -54,12 +54,3 @@ def test_a_pixel_bomb_is_refused_before_it_is_decoded() -> None:
     assert len(buffer.getvalue()) < 200_000
     with pytest.raises(UndecodableImage, match="9000 x 9000 pixels, over the limit"):
         decode(buffer.getvalue())
-
-
-def test_crop_takes_the_middle_and_squash_all() -> None:
-    wide = np.zeros((20, 60, 3), np.uint8)
-    wide[:, 20:40] = 255
-    assert resize(Image.fromarray(wide), 10, "crop")[:, 1:-1].min() == 255
-    squashed = resize(Image.fromarray(wide), 12, "squash")
-    assert squashed.shape == (12, 12, 3)
-    assert squashed[:, 0].max() == 0

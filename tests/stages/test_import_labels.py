@@ -5,13 +5,22 @@ from typing import Any
 import pytest
 
 from quire.command import BadInput
-from quire.items.tables import Item, Label, read_table, write_table
+from quire.items.annotations.findings import LOSSES
+from quire.items.tables import Given, Item, Label, read_table, write_table
 from stages.extract import extract
-from stages.import_labels import TOLERABLE, import_labels
+from stages.import_labels import import_labels
 from tests.stages.test_extract import BOUNDS
 
 KEYS = ["a", "b", "c", "d"]
-LENIENT = dict.fromkeys(TOLERABLE, 1.0)
+LENIENT = dict.fromkeys(LOSSES, 1.0)
+PARAMETERS: dict[str, Any] = {
+    "classes": ["cat", "dog", "other"],
+    "mapping": {},
+    "min_votes": 1,
+    "pseudonyms": "numbered",
+    "tolerated": LENIENT,
+}
+OUTPUTS = ("labels.csv", "votes.csv", "labels.json")
 
 
 def ecotag(*votes: tuple[str, str, str], **outer: Any) -> str:
@@ -41,47 +50,35 @@ def annotation(who: int, *choices: str, at: str = "2026-01-01", cancelled: bool 
     return {"completed_by": who, "was_cancelled": cancelled, "updated_at": at, "result": result}
 
 
-def imported(tmp_path: Path, exports: dict[str, str], **parameters: Any) -> tuple[dict[str, Label], dict[str, Any]]:
-    """Run the stage on a ledger of a, b, c and d (d equal to c) and these exports."""
-    items = [
-        Item(
-            key=key,
-            source=f"{key}.pdf",
-            page=0,
-            index=0,
-            status="kept",
-            width=4,
-            height=4,
-            image_sha256=f"sha-{min(key, 'c')}",
-            image=f"{key}.jpg",
-        )
-        for key in KEYS
-    ]
-    write_table(
-        tmp_path / "items.csv",
-        Item,
-        [
-            *items,
-            Item(
-                key="z",
-                source="a.pdf",
-                page=1,
-                index=0,
-                status="repeat",
-                reason="equals a",
-                width=4,
-                height=4,
-                image_sha256="sha-a",
-            ),
-        ],
-    )
-    (tmp_path / "annotations").mkdir(exist_ok=True)
+def item(key: str, **fields: Any) -> Item:
+    """A row of the ledger: the first image of `<key>.pdf`, kept."""
+    known: dict[str, Any] = {
+        "source": f"{key}.pdf",
+        "page": 0,
+        "index": 0,
+        "status": "kept",
+        "image_sha256": f"sha-{key}",
+        "image": f"{key}.jpg",
+    }
+    return Item(key=key, **known | fields)
+
+
+LEDGER = [
+    *(item(key, image_sha256=f"sha-{min(key, 'c')}") for key in KEYS),
+    item("z", source="a.pdf", page=1, status="repeat", reason="equals a", image=None, image_sha256="sha-a"),
+]
+
+
+def imported(
+    folder: Path, exports: dict[str, str], ledger: list[Item] = LEDGER, **parameters: Any
+) -> tuple[dict[str, Label], dict[str, Any]]:
+    """Run the stage on these exports and a ledger, by default of a, b, c and d (d equal to c)."""
+    write_table(folder / "items.csv", Item, ledger)
     for name, content in exports.items():
-        (tmp_path / "annotations" / name).write_text(content, encoding="utf-8")
-    keywords: dict[str, Any] = {"classes": ["cat", "dog", "other"], "min_votes": 1, "tolerated": LENIENT} | parameters
-    paths = [tmp_path / name for name in ("items.csv", "annotations", "labels.csv", "labels.json")]
-    import_labels(*paths, **keywords)
-    return {row.key: row for row in read_table(paths[2], Label)}, json.loads(paths[3].read_text())
+        (folder / "annotations" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "annotations" / name).write_text(content, encoding="utf-8")
+    import_labels(folder / "items.csv", folder / "annotations", *(folder / name for name in OUTPUTS), **PARAMETERS | parameters)
+    return {row.key: row for row in read_table(folder / "labels.csv", Label)}, json.loads((folder / "labels.json").read_text())
 
 
 def names(found: list[dict[str, Any]]) -> list[str]:
@@ -99,7 +96,7 @@ def test_the_same_annotator_twice_is_one_vote_or_a_conflict(tmp_path: Path) -> N
     votes = [("2", "a", "cat"), ("2", "a", "cat"), ("2", "b", "cat"), ("2", "b", "dog"), ("3", "b", "dog")]
     labels, report = imported(tmp_path, {"e.json": ecotag(*votes)})
     assert labels["a"].votes == 1
-    assert report["conflict"] == [{"key": "b", "annotators": {"ecotag:2": ["cat", "dog"]}}]
+    assert report["conflict"] == [{"key": "b", "votes": {"cat": 1, "dog": 2}}]
 
 
 def test_a_majority_decides_and_a_tie_does_not(tmp_path: Path) -> None:
@@ -118,9 +115,9 @@ def test_fewer_votes_than_asked_for_are_incomplete(tmp_path: Path) -> None:
 
 def test_orphans_are_listed_with_what_became_of_the_image(tmp_path: Path) -> None:
     _, report = imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"), ("1", "gone", "dog"), ("1", "z", "cat"))})
-    assert [(entry["key"], entry["image"], entry["label"]) for entry in report["orphan"]] == [
-        ("gone", "absent", "dog"),
-        ("z", "repeat", "cat"),
+    assert [(entry["name"], entry["image"], entry["label"]) for entry in report["orphan"]] == [
+        ("gone.png", "absent", "dog"),
+        ("z.png", "repeat", "cat"),
     ]
 
 
@@ -199,32 +196,92 @@ def test_a_later_answer_in_another_ecotag_project_counts_and_two_in_one_are_a_co
     assert names(report["conflict"]) == ["b"]
 
 
-def test_every_vote_is_reported_with_its_annotator_and_date(tmp_path: Path) -> None:
-    _, report = imported(tmp_path, {"e.json": ecotag(("2", "a", "cat"))})
-    (vote,) = report["votes"]["a"]
-    assert (vote["annotator"], vote["label"], vote["date"]) == ("ecotag:2", "cat", "2024-01-20T11:20:51.105442")
+def test_every_vote_is_kept_with_a_pseudonym_a_place_and_a_date(tmp_path: Path) -> None:
+    imported(
+        tmp_path, {"e.json": ecotag(("9", "b", "dog"), ("2", "a", "cat")), "f.csv": "file,label,annotator\na,cat,eve@example.com\n"}
+    )
+    given = read_table(tmp_path / "votes.csv", Given)
+    assert given == [
+        Given("a", "cat", "annotator 3", "f.csv", "line 2", None),
+        Given("a", "cat", "annotator 1", "e.json", "annotations[1]", "2024-01-20T11:20:51.105442"),
+        Given("b", "dog", "annotator 2", "e.json", "annotations[0]", "2024-01-20T11:20:51.105442"),
+    ]
+
+
+def test_labels_and_report_name_nobody_and_do_not_depend_on_the_pseudonyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"{key},{label},eve@example.com\n" for key, label in [("a", "cat"), ("b", "cat"), ("b", "dog"), ("y", "dog")])
+    exports = {"e.csv": f"file,label,annotator\n{rows}"}
+    written = {}
+    for kind in ("numbered", "keyed"):
+        monkeypatch.setenv("QUIRE_PSEUDONYM_KEY", "k" * 32)
+        imported(tmp_path, exports, pseudonyms=kind)
+        written[kind] = [(tmp_path / name).read_text() for name in OUTPUTS]
+        assert not any("eve" in text for text in written[kind])
+    assert written["numbered"][0] == written["keyed"][0]
+    assert written["numbered"][1] != written["keyed"][1]
+    assert written["numbered"][2] == written["keyed"][2]
+
+
+def test_the_classes_that_occur_are_taken_where_none_are_listed(tmp_path: Path) -> None:
+    strange = ["label", "key", "fold", "a|b", "Golden Retriever", "auto"]
+    ledger = [item(f"x{number}") for number in range(len(strange))]
+    content = "file,label\n" + "".join(f"x{number},{label}\n" for number, label in enumerate(strange))
+    labels, report = imported(tmp_path, {"e.csv": content}, ledger, classes="auto")
+    assert [labels[row.key].label for row in ledger if row.key] == strange
+    assert report["classes"] == dict.fromkeys(sorted(strange), 1)
+    assert report["warnings"] == []
+
+
+def test_labels_are_renamed_and_merged_before_they_are_counted(tmp_path: Path) -> None:
+    votes = [("1", "a", "tabby"), ("2", "a", "cat"), ("1", "b", "siamese"), ("1", "c", "dog")]
+    mapping = {"tabby": "cat", "siamese": "cat", "lynx": "cat"}
+    labels, report = imported(tmp_path, {"e.json": ecotag(*votes)}, mapping=mapping, classes=["cat", "dog"])
+    assert {key: (row.label, row.votes, row.agreement) for key, row in labels.items()} == {
+        "a": ("cat", 2, 1.0),
+        "b": ("cat", 1, 1.0),
+        "c": ("dog", 1, 1.0),
+    }
+    assert report["renamed"] == {old: {"to": "cat", "votes": old != "lynx"} for old in mapping}
+    assert report["warnings"] == ["import_labels.mapping renames lynx, which nobody said"]
+
+
+def test_an_image_file_goes_by_its_key_or_its_path(tmp_path: Path) -> None:
+    files = [item(f"{folder}__x.jpg", source=f"{folder}/x.jpg", page=None, index=None) for folder in ("cats", "dogs", "others")]
+    content = "file,label\ncats__x.jpg,cat\ndogs/x.jpg,dog\nC:\\mine\\others\\x.jpg,other\nx.jpg,cat\n"
+    labels, report = imported(tmp_path, {"e.csv": content}, files)
+    assert {key: row.label for key, row in labels.items()} == {"cats__x.jpg": "cat", "dogs__x.jpg": "dog", "others__x.jpg": "other"}
+    (orphan,) = report["orphan"]
+    assert (orphan["name"], orphan["image"], orphan["candidates"]) == ("x.jpg", "one of several", [row.key for row in files])
+
+
+def test_a_label_does_not_move_when_a_namesake_comes(tmp_path: Path) -> None:
+    """People saw a/x.pdf's image under the name that it had then; later another x.pdf comes."""
+    seen, other = item("a__x_page0_index0", source="a/x.pdf"), item("z_page0_index0", source="z.pdf")
+    exports = {"e.csv": "file,label\nx_page0_index0.jpg,cat\nz_page0_index0.jpg,other\n"}
+    labels, _ = imported(tmp_path, exports, [seen, other])
+    assert labels["a__x_page0_index0"].label == "cat"
+    for newcomer in (item("x_page0_index0", source="x.pdf"), item("b__x_page0_index0", source="b/x.pdf")):
+        labels, report = imported(tmp_path, exports, [seen, other, newcomer])
+        assert list(labels) == ["z_page0_index0"]
+        assert sorted(report["orphan"][0]["candidates"]) == sorted([str(seen.key), str(newcomer.key)])
+
+
+@pytest.mark.parametrize("status", ["repeat", "rejected"])
+def test_a_label_of_an_image_that_is_not_kept_goes_to_no_other(tmp_path: Path, status: str) -> None:
+    lost = item("20240101-scan_page3_index0", status=status, image=None)
+    ledger = [item("20240101-scan_page0_index0"), lost, item("scan_page3_index0")]
+    for image in ("s3://b/20240101-scan_page3_index0.png", "/data/upload/1/20240101-scan_page3_index0.png"):
+        tasks = [task(1, "", annotation(1, "dog"), image=image), task(2, "20240101-scan_page0_index0", annotation(1, "cat"))]
+        labels, report = imported(tmp_path, {"e.json": json.dumps(tasks)}, ledger)
+        assert list(labels) == ["20240101-scan_page0_index0"]
+        assert [entry["image"] for entry in report["orphan"]] == [status]
 
 
 def test_a_name_that_begins_like_an_upload_is_found_as_it_is(tmp_path: Path) -> None:
-    real = Item(
-        key="000edd72-8c4b_page0_index0",
-        source="x.pdf",
-        page=0,
-        index=0,
-        status="kept",
-        width=4,
-        height=4,
-        image_sha256="sha-x",
-        image="x.jpg",
-    )
-    write_table(tmp_path / "items.csv", Item, [real])
-    (tmp_path / "annotations").mkdir()
     url = "s3://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
-    content = [task(1, "x", annotation(1, "cat")) | {"data": {"image": url}}]
-    (tmp_path / "annotations" / "e.json").write_text(json.dumps(content))
-    paths = [tmp_path / name for name in ("items.csv", "annotations", "labels.csv", "labels.json")]
-    import_labels(*paths, classes=["cat", "dog"], min_votes=1, tolerated=LENIENT)
-    assert [row.key for row in read_table(paths[2], Label)] == ["000edd72-8c4b_page0_index0"]
+    content = json.dumps([task(1, "x", annotation(1, "cat"), image=url)])
+    labels, _ = imported(tmp_path, {"e.json": content}, [item("000edd72-8c4b_page0_index0")])
+    assert list(labels) == ["000edd72-8c4b_page0_index0"]
 
 
 def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
@@ -247,10 +304,13 @@ def test_label_studio_two_choices_are_a_conflict(tmp_path: Path) -> None:
 
 def test_label_studio_finds_the_image_by_content_then_by_name(tmp_path: Path) -> None:
     renamed = task(1, "renamed", annotation(1, "cat"), sha256="sha-a", file_name="renamed.png")
-    named = task(2, "x_y", annotation(1, "dog"), sha256="unknown", file_name="b.png")
+    changed = task(2, "x_y", annotation(1, "dog"), sha256="sha-a", file_name="b.png")
     uploaded = task(3, "c", annotation(1, "other"))
-    labels, _ = imported(tmp_path, {"e.json": json.dumps([renamed, named, uploaded])})
-    assert {key: row.label for key, row in labels.items()} == {"a": "cat", "b": "dog", "c": "other"}
+    labels, report = imported(tmp_path, {"e.json": json.dumps([renamed, changed, uploaded])})
+    assert {key: row.label for key, row in labels.items()} == {"a": "cat", "c": "other"}
+    assert [(entry["name"], entry["image"], entry["candidates"]) for entry in report["orphan"]] == [
+        ("b.png", "of another content", ["b", "a"])
+    ]
 
 
 def test_label_studio_merges_two_tasks_of_one_image(tmp_path: Path) -> None:
@@ -274,7 +334,7 @@ def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (ecotag(("1", "a", "bird")), r"annotations: 1 unknown_label: a \(bird, e.json annotations\[0\]\); tolerated are 0"),
+        (ecotag(("1", "a", "bird")), r"annotations: 1 unknown_label: a.png \(bird, e.json annotations\[0\]\); tolerated are 0"),
         (ecotag(projectType="NamedEntity"), "e.json: projectType: .*'ImageClassifier', not \"NamedEntity\""),
         (
             ecotag().replace("[]", '[{"nameIdentifier": "1", "fileName": "a.png"}]'),
@@ -293,7 +353,7 @@ def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
         ('{"a": ' + "1" * 5000 + "}", "e.json: not JSON: "),
         ("key,label\n" + "a" * 200_000 + ",cat\n", "e.json: not CSV: field larger than field limit"),
         (json.dumps([{"id": 1, "data": {}, "annotations": []}]), "e.json: task 1: data has neither file_name nor image"),
-        (ecotag(("1", "gone", "cat")), r"no label for any of the 4 images; 4 unlabelled \(a, b, c, d\), 1 orphan \(gone"),
+        (ecotag(("1", "gone", "cat")), r"no label for any of the 4 images; 4 unlabelled \(a, b, c, d\), 1 orphan \(gone.png"),
     ],
 )
 def test_what_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, content: str, message: str) -> None:
@@ -309,14 +369,33 @@ def test_more_than_the_tolerated_is_an_error_that_names_it(tmp_path: Path) -> No
     assert not (tmp_path / "labels.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"classes": ["cat"]}, r"import_labels.classes: \['cat'\] are too few"),
+        ({"classes": ["cat", "cat"]}, "names a class twice"),
+        ({"classes": ["cat", "unsure"]}, "classes: a class may not be called 'unsure': the service says so"),
+        ({"classes": ["cat", ""]}, "classes: '' is no name of a class"),
+        ({"classes": ["cat", "d\tog"]}, r"classes: 'd\\tog' is no name of a class"),
+        ({"classes": "auto", "mapping": {"cat": "unsure"}}, "mapping: cat: a class may not be called 'unsure'"),
+        ({"mapping": {"cat": "lion"}}, "mapping: cat: 'lion' is none of the classes cat, dog, other"),
+        ({"tolerated": {"tie": 1.0}}, "import_labels.tolerated: conflict is missing"),
+    ],
+)
+def test_a_wrong_parameter_is_named(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        imported(tmp_path, {"e.json": ecotag(("1", "a", "cat"))}, **parameters)
+
+
+def test_a_label_that_no_class_may_have_is_named_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"e.json: annotations\[1\]: a class may not be called 'unsure'"):
+        imported(tmp_path, {"e.json": ecotag(("1", "b", "cat"), ("1", "a", "unsure"))}, classes="auto")
+
+
 def test_the_real_export(tmp_path: Path, real_pdfs: Path, real_export: Path) -> None:
     extract(real_pdfs, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
-    paths = [tmp_path / "items.csv", real_export.parent, tmp_path / "labels.csv", tmp_path / "labels.json"]
-    (tmp_path / "annotations").mkdir()
-    (tmp_path / "annotations" / real_export.name).write_bytes(real_export.read_bytes())
-    paths[1] = tmp_path / "annotations"
-    import_labels(*paths, classes=["cat", "dog", "other"], min_votes=1, tolerated=LENIENT)
-    report = json.loads((tmp_path / "labels.json").read_text())
-    assert report["classes"] == {"cat": 46, "dog": 57, "other": 39}
-    assert len(report["unlabelled"]) == 5
-    assert report["orphan"] == []
+    ledger = read_table(tmp_path / "items.csv", Item)
+    for classes in (["cat", "dog", "other"], "auto"):
+        _, report = imported(tmp_path, {real_export.name: real_export.read_text()}, ledger, classes=classes)
+        assert report["classes"] == {"cat": 46, "dog": 57, "other": 39}
+        assert (len(report["unlabelled"]), report["orphan"]) == (5, [])

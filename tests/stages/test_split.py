@@ -1,10 +1,12 @@
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from quire.command import BadInput
+from quire.items.groups import Group, assign, by_group
 from quire.items.tables import Assignment, Item, Label, SetName, read_table, write_table
 from stages.split import split
 
@@ -12,47 +14,38 @@ RATIOS: dict[SetName, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 LABELS = ("cat", "dog", "other")
 
 
-def assigned(
-    tmp_path: Path, documents: dict[str, int], frozen: dict[str, SetName] | None = None, **parameters: Any
-) -> dict[str, str]:
-    """Split documents of so many images each, labels in turn; an image's key is `<document>_<number>`."""
+def written(tmp_path: Path, documents: dict[str, int], frozen: str = "key,set\n", **parameters: Any) -> dict[str, Assignment]:
+    """Split documents of so many images each, labels in turn; an image's key is `<document>_<number>`. Twins are one group."""
     items, labels = [], []
     for document, count in documents.items():
+        group = "twins" if document.startswith("twin") else document
         for number in range(count):
             key = f"{document}_{number}"
-            content = "shared" if document.startswith("twin") and number == 0 else key
-            items.append(
-                Item(
-                    key=key,
-                    source=document,
-                    page=number,
-                    index=0,
-                    status="kept",
-                    width=4,
-                    height=4,
-                    image_sha256=content,
-                    image=f"{key}.jpg",
-                )
-            )
+            items.append(Item(key=key, source=document, page=number, index=0, status="kept", image=f"{key}.jpg", group=group))
             labels.append(Label(key, LABELS[(number + len(items)) % 3], 1, 1.0))
     write_table(tmp_path / "items.csv", Item, items)
     write_table(tmp_path / "labels.csv", Label, labels)
-    write_table(tmp_path / "frozen.csv", Assignment, [Assignment(key, name) for key, name in (frozen or {}).items()])
+    (tmp_path / "frozen.csv").write_text(frozen)
     paths = [tmp_path / name for name in ("items.csv", "labels.csv", "frozen.csv", "split.csv")]
-    keywords: dict[str, Any] = {"ratios": RATIOS, "seed": 1} | parameters
+    keywords: dict[str, Any] = {"ratios": RATIOS, "folds": 10, "seed": 1} | parameters
     split(*paths, **keywords)
-    return {row.key: row.set for row in read_table(paths[3], Assignment)}
+    return {row.key: row for row in read_table(paths[3], Assignment)}
+
+
+def assigned(tmp_path: Path, documents: dict[str, int], frozen: str = "key,set\n", **parameters: Any) -> dict[str, str]:
+    """The set of each key."""
+    return {key: row.set for key, row in written(tmp_path, documents, frozen, **parameters).items()}
 
 
 MANY = {f"doc{number:03}": 1 + number % 6 for number in range(100)}
 
 
-def test_no_document_and_no_content_is_in_two_sets(tmp_path: Path) -> None:
-    sets = assigned(tmp_path, MANY | {f"twin{number}": 3 for number in range(5)})
-    by_document: dict[str, set[str]] = {}
-    for key, name in sets.items():
-        by_document.setdefault(key.rsplit("_", 1)[0], set()).add(name)
-    assert all(len(names) == 1 for names in by_document.values())
+def test_no_group_is_in_two_sets_or_two_folds(tmp_path: Path) -> None:
+    rows = written(tmp_path, MANY | {f"twin{number}": 3 for number in range(5)})
+    by_document: dict[str, set[tuple[str, int | None]]] = {}
+    for key, row in rows.items():
+        by_document.setdefault(key.rsplit("_", 1)[0], set()).add((row.set, row.fold))
+    assert all(len(places) == 1 for places in by_document.values())
     assert len({next(iter(by_document[f"twin{number}"])) for number in range(5)}) == 1
 
 
@@ -71,22 +64,52 @@ def test_sizes_and_labels_follow_the_ratios(tmp_path: Path, ratios: dict[SetName
 
 def test_the_same_seed_gives_the_same_split_and_another_another(tmp_path: Path) -> None:
     first = assigned(tmp_path, MANY)
-    written = (tmp_path / "split.csv").read_bytes()
+    content = (tmp_path / "split.csv").read_bytes()
     assert assigned(tmp_path, MANY) == first
-    assert (tmp_path / "split.csv").read_bytes() == written
+    assert (tmp_path / "split.csv").read_bytes() == content
     assert assigned(tmp_path, MANY, seed=2) != first
 
 
 def test_a_frozen_group_keeps_its_set_when_documents_are_added(tmp_path: Path) -> None:
     first = assigned(tmp_path, MANY)
-    tested: dict[str, SetName] = {key: "test" for key, name in first.items() if name == "test"}
-    later = assigned(tmp_path, MANY | {f"new{number}": 2 for number in range(60)}, frozen=tested, seed=7)
-    assert {key: later[key] for key in tested} == tested
+    frozen = (tmp_path / "split.csv").read_text()  # with folds, as `make freeze` copies it
+    tested = {key for key, name in first.items() if name == "test"}
+    without_folds = "key,set\n" + "".join(f"{key},test\n" for key in tested)
+    for table, kept in ((frozen, set(first)), (without_folds, tested)):
+        later = assigned(tmp_path, MANY | {f"new{number}": 2 for number in range(60)}, table, seed=7)
+        assert {key: later[key] for key in kept} == {key: first[key] for key in kept}
 
 
 def test_a_group_frozen_in_two_sets_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="twin0_0 in train, twin1_0 in test, but they are one group"):
-        assigned(tmp_path, MANY | {"twin0": 1, "twin1": 1}, frozen={"twin0_0": "train", "twin1_0": "test"})
+        assigned(tmp_path, MANY | {"twin0": 1, "twin1": 1}, "key,set\ntwin0_0,train\ntwin1_0,test\n")
+
+
+def test_folds_are_of_equal_size_and_mixture_and_leave_the_test_set_out(tmp_path: Path) -> None:
+    rows = written(tmp_path, MANY, folds=5)
+    labels = {row.key: row.label for row in read_table(tmp_path / "labels.csv", Label)}
+    assert {row.set for row in rows.values() if row.fold is None} == {"test"}
+    inside = [key for key, row in rows.items() if row.set != "test"]
+    totals = Counter(labels[key] for key in inside)
+    for fold in range(5):
+        counts = Counter(labels[key] for key in inside if rows[key].fold == fold)
+        for label in LABELS:
+            assert counts[label] / totals[label] == pytest.approx(0.2, abs=0.03)
+
+
+def test_folds_are_no_more_than_groups_and_a_rare_class_is_in_some_of_them(tmp_path: Path) -> None:
+    rows = written(tmp_path, dict.fromkeys("abcdef", 3))
+    places = {(key[0], row.fold) for key, row in rows.items() if row.fold is not None}
+    assert sorted(fold for _, fold in places) == list(range(5))  # six groups, one of them the test set
+    rows = written(tmp_path, {f"d{number:02}": 1 + (number < 2) for number in range(40)}, folds=10)
+    assert {row.fold for row in rows.values() if row.set != "test"} == set(range(10))
+
+
+def test_folds_change_with_the_seed_and_not_with_the_validation_set(tmp_path: Path) -> None:
+    first = {key: row.fold for key, row in written(tmp_path, MANY).items()}
+    frozen = (tmp_path / "split.csv").read_text()
+    assert {key: row.fold for key, row in written(tmp_path, MANY, frozen.replace("validation", "train", 1)).items()} == first
+    assert {key: row.fold for key, row in written(tmp_path, MANY, frozen, seed=2).items()} != first
 
 
 @pytest.mark.parametrize(
@@ -106,12 +129,40 @@ def test_too_few_groups_are_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"2 groups .* are too few for train, validation, test"):
         assigned(tmp_path, {"a": 3, "b": 3})
     with pytest.raises(BadInput, match="none is left for validation"):
-        assigned(tmp_path, {"a": 3, "b": 3, "c": 3}, frozen={"a_0": "train", "b_0": "train", "c_0": "test"})
+        assigned(tmp_path, {"a": 3, "b": 3, "c": 3}, "key,set\na_0,train\nb_0,train\nc_0,test\n")
 
 
 def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"all 1 labels are .*; a classifier needs two classes"):
+    with pytest.raises(BadInput, match="all labels are dog; a classifier needs two classes"):
         assigned(tmp_path, {"a": 1})
+
+
+def test_each_group_goes_where_the_labels_get_closest_to_their_shares(tmp_path: Path) -> None:
+    """The rule as it is defined: the least chi-square distance of all sets and labels after each step, large groups first."""
+    random = Random(3)
+    groups = [tuple(f"{number}_{image}" for image in range(random.choice((1, 1, 2, 5)))) for number in range(60)]
+    label_of = {key: random.choice("aaabbc") for group in groups for key in group}
+    totals = Counter(label_of.values())
+    shares = {"train": 0.71, "validation": 0.18, "test": 0.11}
+
+    def distance(chosen: dict[Group, str]) -> float:
+        held = {name: Counter(label_of[key] for group, at in chosen.items() if at == name for key in group) for name in shares}
+        pairs = [(held[name][label] / totals[label], share) for name, share in shares.items() for label in totals]
+        return sum((have - want) ** 2 / want for have, want in pairs)
+
+    found: dict[Group, str] = {groups[0]: "test"}
+    assign(groups, label_of, shares, 5, found)
+    expected: dict[Group, str] = {groups[0]: "test"}
+    for group in list(found)[1:]:  # in the order in which they were dealt
+        expected[group] = min(shares, key=lambda name: distance(expected | {group: name}))
+    assert found == expected
+    sizes = [len(group) for group in list(found)[1:]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_ledger_without_groups_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="a_0 has no group in the ledger: `dvc repro extract` writes it"):
+        by_group([Item(key="a_0", source="a", status="kept")])
 
 
 def test_a_few_groups_fill_every_set(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}  #
 
 
 @pytest.fixture(autouse=True)
-def tracked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """DVC's part is the pipeline's test: here what it was asked to track."""
+def tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """An empty project, and the folders that DVC was asked to track: its own part is the pipeline's test."""
     calls: list[list[str]] = []
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("quire.lifecycle.add.track", lambda folders: calls.append([folder.name for folder in folders]))
     return calls
 
@@ -178,16 +179,28 @@ def small_demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(data, {**drawn, "raw/own.pdf": "mine"})
 
 
-def test_the_demo_gives_way_to_a_clients_data(tmp_path: Path, data: Path, small_demo: None) -> None:
+def test_the_demo_and_its_classes_give_way_to_a_clients_data(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]  # or auto\n")
     said = bring(data, write(tmp_path / "source", {"demo-000.pdf": "the client's"}))
-    assert said.startswith(f"1 new files in {data}; the demo's 3 files gave way. Next")
+    assert said.startswith(
+        f"1 new files in {data}; the demo's 3 files gave way; its list of classes, too: import_labels.classes in"
+    )
     assert held(data) == {"raw/demo-000.pdf": "the client's", "raw/own.pdf": "mine"}
     assert not (data / "raw" / "north").exists()
+    assert (tmp_path / "params.yaml").read_text() == "import_labels:\n  classes: auto  # or auto\n"
 
 
-def test_labels_alone_leave_the_demo_in_place(tmp_path: Path, data: Path, small_demo: None) -> None:
+def test_labels_alone_leave_the_demo_and_its_classes_in_place(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]\n")
     bring(data, annotations=write(tmp_path, {"export.json": "[]"}) / "export.json")
     assert {"raw/demo-000.pdf", "annotations/demo-ecotag.json", "annotations/export.json"} <= set(held(data))
+    assert "auto" not in (tmp_path / "params.yaml").read_text()
+
+
+def test_a_list_of_classes_of_ones_own_stays(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [tulip, rose]\n")
+    assert "list of classes" not in bring(data, write(tmp_path / "source", {"a.pdf": "a"}))
+    assert "[tulip, rose]" in (tmp_path / "params.yaml").read_text()
 
 
 def test_only_what_the_demo_drew_is_the_demos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +224,7 @@ def kill_at() -> Iterator[Callable[[int], None]]:
     left = [0]
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if left[0] and (event in CHANGES or (event == "open" and arguments[1] == "wb")):
+        if left[0] and (event in CHANGES or (event == "open" and arguments[1] in ("w", "wb"))):
             left[0] = max(1, left[0] - 1)
             if left[0] == 1:
                 raise Killed
@@ -226,12 +239,13 @@ def test_killed_at_any_step_the_old_state_stays_or_the_next_call_completes_it(
 ) -> None:
     source = write(tmp_path / "source", {"demo-000.pdf": "own", "b.pdf": "b", "north/y.pdf": "y"})
     labels = write(tmp_path / "labels", {"labels.csv": "key,label\n"})
-    before = held(data)
+    before, parameters = held(data), tmp_path / "params.yaml"
     after = {"raw/b.pdf": "b", "raw/demo-000.pdf": "own", "raw/north/y.pdf": "y", "raw/own.pdf": "mine"}
     outcomes = []
     for step in range(1, 100):
         shutil.rmtree(data)
         write(data, {**before})
+        parameters.write_text("classes: [cat, dog, other]")
         kill_at(step)
         try:
             bring(data, source)
@@ -243,8 +257,9 @@ def test_killed_at_any_step_the_old_state_stays_or_the_next_call_completes_it(
         assert outcomes[-1] or {name: text for name, text in held(data).items() if ".partial/" not in name} in (before, after)
         bring(data, annotations=labels)
         assert held(data) == (after if outcomes[-1] else before) | {"annotations/labels.csv": "key,label\n"}
+        assert parameters.read_text() == ("classes: auto" if outcomes[-1] else "classes: [cat, dog, other]")
         assert not list(data.glob("*.partial"))
-    assert held(data) == after
+    assert (held(data), parameters.read_text()) == (after, "classes: auto")
     assert outcomes.count(True) > 5
     assert outcomes.count(False) > 5
 

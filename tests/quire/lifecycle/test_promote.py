@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from git import Repo
 
-from quire.lifecycle.promote import Paired, champions
+from quire.lifecycle.promote import Paired
+from quire.lifecycle.promotions import champions
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
-HELD_OUT = 23 + 18  # the demo's test set and its challenge images
+HELD_OUT = 22 + 18  # the demo's test set and its challenge images
 
 __all__ = ["serve"]  # the fixture
 
@@ -43,8 +44,8 @@ def reset(project: Path) -> None:
     run(project, "dvc", "checkout")
 
 
-def promote(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(project, sys.executable, "-m", "quire.lifecycle.promote", *arguments, check=False)
+def promote(project: Path, command: str = "promote") -> subprocess.CompletedProcess[str]:
+    return run(project, sys.executable, "-m", "quire", command, check=False)
 
 
 def history(project: Path) -> list[dict[str, str]]:
@@ -75,7 +76,7 @@ def test_a_model_that_is_not_committed_is_an_error(restored: Path) -> None:
     move_bias(restored, 0.25)
     failed = promote(restored)
     assert failed.returncode == 1
-    assert failed.stderr.startswith("promote: error: model/model.onnx is not what HEAD's dvc.lock names: `make repro`")
+    assert failed.stderr.startswith("promote: error: model/answer_image.onnx is not what HEAD's dvc.lock names: `make repro`")
 
 
 @pytest.mark.pipeline
@@ -119,8 +120,8 @@ def test_an_equal_model_is_promoted_served_and_rolled_back(restored: Path, serve
         said = served.client.post("/v1/classify", content=image).json()["model"]
         assert (said["version"], said["commit"]) == (second[:12], history(restored)[-1]["commit"])
 
-    assert "version 1 of commit" in promote(restored, "--rollback").stdout
+    assert "version 1 of commit" in promote(restored, "rollback").stdout
     with serve(model="models:/quire@champion") as served:
         assert served.client.post("/v1/classify", content=image).json()["model"]["version"] == first[:12]
-    again = promote(restored, "--rollback")
-    assert again.stderr == "promote: error: deploy/promotions.csv: no champion before the present one\n"
+    again = promote(restored, "rollback")
+    assert again.stderr == "rollback: error: deploy/promotions.csv: no champion before the present one\n"

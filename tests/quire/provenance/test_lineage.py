@@ -14,10 +14,11 @@ PARAMETERS: dict[str, Any] = YAML(typ="safe").load(Path("params.yaml"))
 
 
 @pytest.mark.parametrize("stage", DVC)
-def test_deps_name_every_module_that_the_stage_imports(stage: str) -> None:
+def test_deps_name_every_module_that_the_stage_imports_and_the_lock_of_libraries(stage: str) -> None:
     imported = {str(path) for path in imported_files(f"stages.{stage}") if path.name != "__init__.py"}
     declared = {dep for dep in DVC[stage]["deps"] if dep.endswith(".py")}
     assert declared == imported
+    assert "requirements.lock" in DVC[stage]["deps"]  # another version of a library may give another result
 
 
 @pytest.mark.parametrize("stage", DVC)

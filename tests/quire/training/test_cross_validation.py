@@ -1,33 +1,52 @@
-from collections import Counter
+"""Out-of-fold predictions. Marked, for PyTorch takes seconds to import."""
 
 import numpy as np
 import pytest
 
-from quire.items.groups import Group, assign
+from tests.quire.training.test_strategies import FOLDS, one_thread, planted, settings, spoiled
+
+pytestmark = pytest.mark.pipeline
+__all__ = ["one_thread"]  # the fixture
 
 
-@pytest.mark.parametrize(("groups", "folds"), [(27, 10), (6, 6), (3, 3), (40, 10)])
-def test_folds_are_none_empty_and_stratified_even_where_classes_are_small(groups: int, folds: int) -> None:
-    """As `assign_folds` calls it; importing that would import Lightning."""
-    keys = [(f"doc{number}",) for number in range(groups)]
-    label_of = {key: "abc"[number % 3] for number, (key,) in enumerate(keys)}
-    assigned: dict[tuple[str, ...], int] = {}
-    assign(keys, label_of, dict.fromkeys(range(folds), 1 / folds), 0, assigned)
-    sizes = Counter(assigned.values())
-    assert len(sizes) == folds
-    assert max(sizes.values()) - min(sizes.values()) <= 3
+def test_a_fold_sees_neither_itself_nor_the_test_set() -> None:
+    from quire.training.cross_validation import TEST, seen_by
 
-
-@pytest.mark.pipeline
-def test_the_test_set_is_a_fold_of_its_own() -> None:
-    from quire.training.cross_validation import TEST, assign_folds, seen_by
-
-    groups: list[Group] = [(f"doc{number}-a", f"doc{number}-b") for number in range(8)]
-    label_of = {key: "ab"[number % 2] for number, group in enumerate(groups) for key in group}
-    fold_of = assign_folds(groups, label_of, {"doc3-a", "doc3-b"}, 10, seed=0)
-    assert {key for key, fold in fold_of.items() if fold == TEST} == {"doc3-a", "doc3-b"}
-    assert set(fold_of.values()) == {TEST, *range(7)}
-    assert all(fold_of[first] == fold_of[second] for first, second in groups)
     folds = np.array([TEST, 0, 1, 1, 2])
     assert seen_by(1, folds).tolist() == [False, True, False, False, True]
     assert seen_by(TEST, folds).tolist() == [False, True, True, True, True]
+
+
+def test_predictions_stand_in_the_order_of_the_images() -> None:
+    from quire.training.cross_validation import out_of_fold
+
+    strategy, targets, _ = planted()
+    held_out = out_of_fold(strategy, targets, FOLDS)
+    assert (held_out.logits.argmax(1) == targets).all()
+    assert held_out.probabilities.sum(1) == pytest.approx(1)
+
+
+def test_nothing_that_is_set_hangs_on_the_test_set() -> None:
+    """Its images and labels are turned into nonsense: what is fitted and set stays, and only its own predictions change."""
+    from quire.training.cross_validation import TEST, out_of_fold
+
+    strategy, targets, _ = planted(strays=True)
+    folds = np.where(np.arange(len(targets)) % 7 == 0, TEST, FOLDS)
+    tested = folds == TEST
+    before = out_of_fold(strategy, targets, folds)
+    after = out_of_fold(spoiled(strategy, tested), np.where(tested, (targets + 1) % 3, targets), folds)
+    assert np.array_equal(before.pooling.weights, after.pooling.weights)
+    assert np.array_equal(before.logits[~tested], after.logits[~tested])
+    assert not np.array_equal(before.logits[tested], after.logits[tested])
+
+
+def test_a_label_that_one_fold_alone_holds_spoils_no_other_answer() -> None:
+    from quire.training.cross_validation import out_of_fold
+
+    strategy, targets, _ = planted(background=2)
+    folds = np.where(targets == 1, 0, np.where(FOLDS == 0, 1, FOLDS))  # fold 0 holds all of label 1, and nothing else
+    held_out = out_of_fold(strategy, targets, folds)
+    assert np.isfinite(held_out.logits).all()
+    assert (held_out.logits.argmax(1) == targets)[targets != 1].all()
+    thresholds = settings({}).selective.thresholds(held_out.probabilities, held_out.unfamiliarity, targets)
+    assert np.isfinite([thresholds.min_confidence, thresholds.max_unfamiliarity, thresholds.risk]).all()

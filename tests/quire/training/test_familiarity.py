@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.pipeline
 
 
-def test_what_lies_near_a_labels_images_is_familiar_and_the_rest_is_never_unfamiliar() -> None:
+def test_what_lies_near_a_labels_images_is_familiar_and_the_background_is_never_unfamiliar() -> None:
     import torch
 
     from quire.training.familiarity import Nearest
@@ -14,10 +14,10 @@ def test_what_lies_near_a_labels_images_is_familiar_and_the_rest_is_never_unfami
     draws = torch.Generator().manual_seed(0)
     centres = torch.rand(3, 1280, generator=draws)
     targets = torch.arange(60) % 3
-    nearest = Nearest(centres[targets] + 0.05 * torch.rand(60, 1280, generator=draws), targets, 3, rest=2)
-    own, other, rest = nearest(centres[:1])[0].tolist()
+    nearest = Nearest(centres[targets] + 0.05 * torch.rand(60, 1280, generator=draws), targets, 3, background=2)
+    own, other, background = nearest(centres[:1])[0].tolist()
     assert own < 0.01 < other
-    assert rest == 0
+    assert background == 0
 
 
 def test_a_label_without_training_images_is_far_from_everything() -> None:
@@ -25,7 +25,7 @@ def test_a_label_without_training_images_is_far_from_everything() -> None:
 
     from quire.training.familiarity import FARTHEST, Nearest
 
-    distances = Nearest(torch.rand(4, 1280), torch.tensor([0, 0, 2, 2]), 3, rest=2)(torch.rand(5, 1280))
+    distances = Nearest(torch.rand(4, 1280), torch.tensor([0, 0, 2, 2]), 3, background=2)(torch.rand(5, 1280))
     assert distances[:, 1].tolist() == [FARTHEST] * 5
     assert (distances[:, 0] < 1).all()
 
@@ -37,6 +37,6 @@ def test_each_score_tells_a_label_that_was_left_out() -> None:
     targets = np.arange(120) % 4
     features = np.abs(draws.normal(size=(4, 1280)))[targets] + 0.5 * np.abs(draws.normal(size=(120, 1280)))
     logits = 8 * np.eye(4)[targets] + draws.normal(size=(120, 4))
-    found = compare(features, targets, np.arange(120) // 4 % 5, logits, rest=3)
+    found = compare(features, targets, np.arange(120) // 4 % 5, logits, background=3)
     assert set(found) == set(SCORES)
     assert all(value > 0.9 for value in found.values())

@@ -1,96 +1,50 @@
-"""How the network is fed, fitted and stopped. Marked, for PyTorch and Lightning take seconds to import."""
+"""The head's problem and its solution."""
 
+import numpy as np
 import pytest
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
 
-pytestmark = pytest.mark.pipeline
-
-
-def test_pixels_reach_the_backbone_as_rgb_from_minus_one_to_one() -> None:
-    import torch
-
-    from quire.training.encoders import Backbone
-
-    backbone, seen = Backbone("efficientnet-lite0", 64).eval(), []
-    backbone.network._conv_stem.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    pixels = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
-    pixels[..., 0], pixels[..., 1] = 255, 127  # red full, green half, blue none
-    backbone(pixels)
-    assert [seen[0][0, channel].unique().item() for channel in range(3)] == [1.0, 0.0, -127 / 128]
+from quire.training.heads import GRID, Floats, Head, ridge, solve
 
 
-def test_the_pretrained_weights_are_in_their_places() -> None:
-    """A blank head gives even odds; the backbone's own head, whose weights came with it, must not."""
-    import torch
-
-    from quire.training.encoders import Backbone
-
-    backbone = Backbone("efficientnet-lite0", 224)
-    ramp = torch.linspace(0, 255, 224).to(torch.uint8).repeat(224, 1)[None, ..., None].repeat(1, 1, 1, 3)
-    with torch.inference_mode():
-        shares = torch.softmax(backbone.classifier(backbone.eval()(ramp).mean((2, 3))), dim=1)
-    assert shares.max() > 0.05  # a thousand classes
-
-
-def test_the_served_head_and_those_that_are_only_asked_end_at_the_same_place() -> None:
-    """One through Lightning, step by step, the other in the space that the features span."""
-    import torch
-    from torch.utils.data import TensorDataset
-
-    from quire.training.encoders import FEATURES, Head
-    from quire.training.heads import Decay, Schedule, fit_head, solve
-
-    draws = torch.Generator().manual_seed(0)
-    inputs, targets = torch.randn(60, FEATURES, generator=draws), torch.randint(0, 3, (60,), generator=draws)  # nothing to learn
-    train, validation = TensorDataset(inputs[:40], targets[:40]), TensorDataset(inputs[40:], targets[40:])
-    head, decay = Head(3), Decay(0.01, 0.01, 0.1)
-    curves = fit_head(head, train, validation, decay, Schedule(epochs=50, patience=5))
-    assert curves[-1]["objective"] <= curves[0]["objective"]
-    solved = solve(3, None, inputs[:40], targets[:40], decay)
-    with torch.inference_mode():
-        assert torch.allclose(head(inputs), solved(inputs), atol=0.01)  # of logits up to 4; one of the two is in single precision
-
-
-def test_only_training_images_are_augmented() -> None:
-    import torch
-    from torch.utils.data import TensorDataset
-
-    from quire.training.heads import Augmented
-
-    images = torch.arange(64 * 64 * 3).remainder(256).to(torch.uint8).reshape(1, 64, 64, 3)
-    plain = TensorDataset(images, torch.zeros(1, dtype=torch.int64))
-    image, target = Augmented(plain)[0]
-    assert (image.shape, image.dtype, int(target)) == ((64, 64, 3), torch.uint8, 0)
-    assert not torch.equal(image, images[0])
-    assert torch.equal(plain[0][0], images[0])
-
-
-def test_temperature_calibrates_and_stays_finite_where_all_is_right() -> None:
-    import numpy as np
-
-    from quire.training.heads import fit_temperature
-
+def problem(images: int = 60, features: int = 200, classes: int = 3) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     draws = np.random.default_rng(0)
-    logits = draws.normal(size=(2000, 3)).astype(np.float32)
-    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    targets = np.array([draws.choice(3, p=row / row.sum()) for row in shares.astype(np.float64)])
-    assert fit_temperature(3 * logits, targets) == pytest.approx(3, rel=0.15)
-    separable = np.eye(3, dtype=np.float32)[np.arange(15) % 3] * 10
-    assert 0.05 < fit_temperature(separable, np.arange(15) % 3) < 1
+    return draws.normal(size=(images, features)), draws.integers(0, classes, images)
 
 
-def test_the_prior_weighs_what_it_adds_to_held_out_answers() -> None:
-    import numpy as np
+def test_it_is_the_regression_that_scikit_learn_solves() -> None:
+    inputs, targets = problem()
+    head = solve(inputs, np.zeros((60, 3)), targets, ridge(3, 0.01, 0.01, None))
+    # scikit-learn minimises C · Σ loss + |W|² / 2, which is ours times 1 / (2 · 0.01)
+    peer = LogisticRegression(C=1 / (2 * 0.01 * 60), tol=1e-10, max_iter=10_000).fit(inputs, targets)
+    assert np.abs(head.weight - peer.coef_).max() < 1e-5
+    assert np.abs(head.bias - (peer.intercept_ - peer.intercept_.mean())).max() < 1e-5
 
-    from quire.training.heads import fit_weights
 
-    draws = np.random.default_rng(0)
-    targets = draws.integers(0, 3, 500)
-    truth, noise = 3 * np.eye(3)[targets], draws.normal(size=(500, 3))
-    useful = np.stack([truth + noise, np.zeros((500, 3))], 1)  # (500, 2, 3)
-    useless = np.stack([noise, np.zeros((500, 3))], 1)
-    beside_nothing, beside_truth = (fit_weights(logits, useful, targets, 0.001)[0] for logits in (np.zeros((500, 3)), 3 * truth))
-    assert beside_nothing > 1
-    assert fit_weights(truth, useless, targets, 0.001)[0] < 0.2
-    assert fit_weights(truth, useless, targets, 1e6) == pytest.approx([0.5, 1], abs=1e-3)
-    assert fit_weights(truth, 0 * useless, targets, 0.1) == pytest.approx([0.5, 1])
-    assert beside_truth < beside_nothing
+@pytest.mark.parametrize("images", [60, 400])  # fewer and more of them than features
+def test_the_gradient_is_zero_at_the_solution_wherever_it_starts(images: int) -> None:
+    inputs, targets = problem(images)
+    offsets, penalty = np.random.default_rng(1).normal(size=(images, 3)), ridge(3, 0.01, 0.3, 2)
+    head = solve(inputs, offsets, targets, penalty)
+    errors = np.exp(log_softmax(head.logits(inputs) + offsets, axis=1)) - np.eye(3)[targets]
+    assert np.abs(errors.T @ inputs / images + 2 * penalty @ head.weight).max() < 20 / GRID  # of the grid's rounding
+    assert np.abs(errors.mean(0)).max() < 20 / GRID
+    elsewhere = solve(inputs, offsets, targets, penalty, Head(np.random.default_rng(2).normal(size=(3, 200)), np.ones(3)))
+    assert np.array_equal(elsewhere.weight, head.weight)
+    assert np.array_equal(elsewhere.bias, head.bias)
+
+
+def test_weights_lie_on_the_grid_and_the_bias_has_no_mean() -> None:
+    inputs, targets = problem()
+    head = solve(inputs, np.zeros((60, 3)), targets, ridge(3, 0.01, 0.01, None))
+    assert np.array_equal(head.weight * GRID, np.round(head.weight * GRID))
+    assert abs(head.bias.sum()) < 3 / GRID
+
+
+def test_the_ridge_on_the_open_question_is_paid_by_that_direction_alone() -> None:
+    penalty = ridge(3, 0.01, 0.3, 2)
+    opening, closed = np.array([1, 1, -2]) / np.sqrt(6), np.array([1, -1, 0]) / np.sqrt(2)
+    assert opening @ penalty @ opening == pytest.approx(0.3)
+    assert closed @ penalty @ closed == pytest.approx(0.01)
+    assert ridge(3, 0.01, 0.3, None) == pytest.approx(0.01 * np.eye(3))

@@ -12,15 +12,15 @@ def test_the_bound_is_clopper_and_pearsons() -> None:
 def test_wrong_answers_of_low_confidence_are_not_given() -> None:
     confidences = np.linspace(0.4, 1, 1000)
     correct = confidences > 0.44
-    chosen = choose_threshold(confidences, correct, max_risk=0.05, confidence=0.9, max_doubt=0.6)
+    chosen = choose_threshold(confidences, correct, max_risk=0.05, confidence=0.9, max_error_probability=0.6)
     assert chosen.met
     assert chosen.risk <= 0.05
     assert chosen.coverage == pytest.approx(0.95)  # the highest coverage whose bound holds
-    assert choose_threshold(confidences, correct, max_risk=0.01, confidence=0.9, max_doubt=0.6).coverage < 0.95
+    assert choose_threshold(confidences, correct, max_risk=0.01, confidence=0.9, max_error_probability=0.6).coverage < 0.95
 
 
 def test_too_few_images_carry_the_lowest_risk_that_they_can() -> None:
-    chosen = choose_threshold(np.linspace(0.5, 1, 20), np.ones(20, bool), max_risk=0.05, confidence=0.9, max_doubt=0.6)
+    chosen = choose_threshold(np.linspace(0.5, 1, 20), np.ones(20, bool), max_risk=0.05, confidence=0.9, max_error_probability=0.6)
     assert not chosen.met
     assert (chosen.coverage, chosen.min_confidence) == (1, 0.5)
     assert 0.05 < chosen.risk < 0.25
@@ -28,11 +28,11 @@ def test_too_few_images_carry_the_lowest_risk_that_they_can() -> None:
 
 def test_an_answer_that_doubts_itself_too_much_is_not_given_even_where_all_are_right() -> None:
     confidences = np.linspace(0.5, 1, 200)
-    chosen = choose_threshold(confidences, np.ones(200, bool), max_risk=0.05, confidence=0.9, max_doubt=0.2)
+    chosen = choose_threshold(confidences, np.ones(200, bool), max_risk=0.05, confidence=0.9, max_error_probability=0.2)
     assert chosen.met
     assert chosen.min_confidence == 0.8
     assert chosen.coverage == pytest.approx(0.4)
-    none = choose_threshold(np.full(200, 0.7), np.ones(200, bool), max_risk=0.05, confidence=0.9, max_doubt=0.2)
+    none = choose_threshold(np.full(200, 0.7), np.ones(200, bool), max_risk=0.05, confidence=0.9, max_error_probability=0.2)
     assert (none.met, none.coverage, none.risk) == (False, 0, 1)
 
 
@@ -43,7 +43,7 @@ def test_the_risk_is_kept_on_images_that_were_not_looked_at() -> None:
         draws = np.random.default_rng(seed)
         confidences = 1 - draws.uniform(0, 0.5, 300) ** 2
         correct = draws.uniform(size=300) < confidences
-        chosen = choose_threshold(confidences, correct, max_risk=0.08, confidence=0.9, max_doubt=0.6)
+        chosen = choose_threshold(confidences, correct, max_risk=0.08, confidence=0.9, max_error_probability=0.6)
         fresh = 1 - draws.uniform(0, 0.5, 20_000) ** 2
         broken += bool((1 - fresh[fresh >= chosen.min_confidence]).mean() > chosen.risk)
     assert broken <= 20

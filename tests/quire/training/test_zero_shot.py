@@ -8,12 +8,12 @@ LABELS = ["cat", "dog", "other"]
 GROUPS: dict[str, list[str] | str] = {
     "cat": ["281 tabby .. 285 Egyptian cat"],
     "dog": ["151 Chihuahua .. 268 Mexican hairless"],
-    "other": "rest",
+    "other": "background",
 }
 
 
 @pytest.mark.pipeline
-def test_a_group_is_a_class_or_a_span_and_the_rest_is_what_is_left() -> None:
+def test_a_group_is_a_class_or_a_span_and_the_background_is_what_is_left() -> None:
     from quire.training.zero_shot import members
 
     cat, dog, other = members(GROUPS, LABELS)
@@ -33,9 +33,9 @@ def test_a_group_is_a_class_or_a_span_and_the_rest_is_what_is_left() -> None:
         ({"cat": ["285 Egyptian cat .. 281 tabby"]}, "is no span"),
         ({"cat": ["281 tabby", "281 tabby"]}, "281 tabby is named twice"),
         ({"cat": ["151 Chihuahua"]}, "151 Chihuahua is named twice, the first time for"),
-        ({"cat": "rest"}, "cat and other cannot both be the rest"),
-        ({"cat": "cats"}, "'cats' is neither a list of groups nor `rest`"),
-        ({"cat": []}, "is neither a list of groups nor `rest`"),
+        ({"cat": "background"}, "cat and other cannot both be the background"),
+        ({"cat": "cats"}, "'cats' is neither a list of groups nor `background`"),
+        ({"cat": []}, "is neither a list of groups nor `background`"),
         ({"horse": ["339 sorrel"]}, "'horse' is none of the labels cat, dog, other"),
     ],
 )
@@ -55,31 +55,29 @@ def test_a_label_without_groups_is_named() -> None:
 
 
 @pytest.mark.pipeline
-def test_the_evidence_answers_two_questions() -> None:
+def test_the_experts_answer_two_questions() -> None:
     import torch
-    from torch import nn
 
-    from quire.training.zero_shot import prior_of
+    from quire.training.zero_shot import zero_shot
 
-    prior = prior_of(nn.Linear(1280, 1000), GROUPS, LABELS)
-    assert prior
+    experts = zero_shot(GROUPS, LABELS)
+    assert experts
     shares = torch.zeros(1, 1000)
     shares[0, 281], shares[0, 151], shares[0, 0] = 0.6, 0.2, 0.2
-    which, anything = prior.evidence(shares)[0].exp().tolist()
+    which, anything = experts(shares)[0].exp().tolist()
     assert which == pytest.approx([0.75, 0.25, 1])
     assert anything == pytest.approx([4, 4, 1])
 
 
 @pytest.mark.pipeline
-def test_without_groups_a_head_is_a_plain_linear_layer() -> None:
-    import torch
-    from torch import nn
+def test_without_groups_or_with_a_label_that_none_names_there_are_no_such_experts(capsys: pytest.CaptureFixture[str]) -> None:
+    from quire.training.fit import plan
+    from tests.quire.training.test_strategies import settings
 
-    from quire.training.encoders import FEATURES, Head
-    from quire.training.zero_shot import prior_of
-
-    assert prior_of(nn.Linear(1280, 1000), {}, LABELS) is None
-    head, inputs = Head(3), torch.rand(4, FEATURES)
-    assert torch.equal(head(inputs), head.linear(inputs))
-    nn.init.ones_(head.linear.weight)
-    assert head.penalty(0.01, 0.5).item() == pytest.approx(0.01 * 3 * FEATURES)
+    assert plan(LABELS, settings(groups={})).experts is None
+    assert capsys.readouterr().out == ""
+    lacking = plan(["cat", "horse"], settings(groups=GROUPS))
+    assert (lacking.experts, lacking.background) == (None, None)
+    assert "does not name horse" in capsys.readouterr().out
+    assert plan(LABELS, settings(groups=GROUPS)).background == 2
+    assert plan(["cat", "dog"], settings(groups=GROUPS)).background is None

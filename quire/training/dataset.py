@@ -1,0 +1,53 @@
+"""The labelled items of the tables between the stages, as arrays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quire.items.tables import Assignment, Item, Label, read_table
+from quire.training.cross_validation import TEST
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """N labelled items in the order of their keys."""
+
+    items: list[Item]
+    labels: list[str]  # the classes, sorted; a target is an index into them
+    targets: NDArray[np.int64]  # (N,)
+    sets: NDArray[np.str_]  # (N,): train, validation, test
+    fold_of: NDArray[np.int64]  # (N,): TEST for the test set
+
+    @property
+    def keys(self) -> list[str]:
+        """Their keys."""
+        return [str(item.key) for item in self.items]
+
+    @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """What the served model is fitted on: all but the test set, (N,) bool."""
+        return np.asarray(self.fold_of != TEST)
+
+    def rows(self) -> Iterator[tuple[Item, str, str, int]]:
+        """Item, label, set and fold of each that the served model is fitted on."""
+        for number in np.flatnonzero(self.fitted):
+            yield self.items[number], self.labels[self.targets[number]], str(self.sets[number]), int(self.fold_of[number])
+
+
+def read_dataset(items: Path, labels: Path, split: Path) -> Dataset:
+    """Read the ledger, the labels and the split."""
+    label_of = {row.key: row.label for row in read_table(labels, Label)}
+    assigned = {row.key: row for row in read_table(split, Assignment)}
+    labelled = sorted((item for item in read_table(items, Item) if item.key in assigned), key=lambda item: str(item.key))
+    classes = sorted({label_of[str(item.key)] for item in labelled})
+    rows = [assigned[str(item.key)] for item in labelled]
+    return Dataset(
+        items=labelled,
+        labels=classes,
+        targets=np.array([classes.index(label_of[row.key]) for row in rows]),
+        sets=np.array([row.set for row in rows]),
+        fold_of=np.array([TEST if row.fold is None else row.fold for row in rows]),
+    )

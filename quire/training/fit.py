@@ -1,0 +1,99 @@
+"""From a dataset to what is served: the strategy that folds and protocols share, then the fit that is served."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning.loggers import Logger
+from torch.utils.data import TensorDataset
+
+from quire.command import BadInput, Machine
+from quire.training.dataset import Dataset
+from quire.training.encoders import ImageEncoder
+from quire.training.features import image_features, square
+from quire.training.heads import Floats
+from quire.training.onnx_export import export_encoder
+from quire.training.settings import Settings
+from quire.training.strategies import FineTuned, Fitted, Frozen, Plan
+from quire.training.trainer import Curves, LinearHead, Schedule, fit_head
+from quire.training.zero_shot import background_of, zero_shot
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the model folder is written from."""
+
+    plan: Plan
+    encoder: ImageEncoder
+    fitted: Fitted
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fits on `data`, whose files lie in `images`; writes encoders into `model`, for features are read as serving reads them."""
+
+    data: Dataset
+    images: Path
+    model: Path
+    settings: Settings
+    machine: Machine
+
+    def strategy(self) -> tuple[Frozen, ImageEncoder]:
+        """The strategy, with all images read by the pretrained encoder. Raises BadInput for one that cannot be decoded."""
+        if self.machine.device == "gpu" and not torch.cuda.is_available():
+            raise BadInput("QUIRE_DEVICE: gpu, but PyTorch sees none here")
+        settings = self.settings
+        found = plan(self.data.labels, settings)
+        encoder = ImageEncoder(settings.backbone, settings.image_size).eval()
+        features = self._features(encoder)
+        if not settings.fine_tune:
+            return Frozen(found, *features), encoder
+        squares = np.stack([square(path, settings.image_size, settings.resize) for path in self._paths()])  # (N, S, S, 3) uint8
+        schedule = Schedule(settings.fine_tune_epochs, None, settings.fine_tune_batch_size, self.machine.device)
+        rate, threads = settings.fine_tune_learning_rate, self.machine.threads
+        return FineTuned(found, *features, encoder, squares, rate, schedule, threads, settings.seed), encoder
+
+    def served(self, strategy: Frozen, encoder: ImageEncoder, logger: Logger) -> Served:
+        """Fit by Lightning on the training set, for the curves; from there go on to the last digit, on all but the test set."""
+        data, plan = self.data, strategy.plan
+        linear = LinearHead(strategy.features.shape[1], plan.classes)
+        inputs = torch.from_numpy(np.column_stack([strategy.features, strategy.offsets(strategy.probabilities)])).float()
+        train, validation = (
+            TensorDataset(inputs[rows], torch.from_numpy(data.targets[rows]))
+            for rows in (data.sets == "train", data.sets == "validation")
+        )
+        curves = fit_head(linear, train, validation, plan.penalty, Schedule(self.settings.epochs, self.settings.patience), logger)
+        if isinstance(strategy, FineTuned):
+            network, more = strategy.tuned(data.targets, data.fitted, data.sets == "validation", logger)
+            encoder, curves = network.encoder, curves + more
+            strategy = Frozen(plan, *self._features(encoder))
+        return Served(plan, encoder, strategy.fit(data.targets, data.fitted, linear.head()), curves)
+
+    def _paths(self) -> list[Path]:
+        return [self.images / str(item.image) for item in self.data.items]
+
+    def _features(self, encoder: ImageEncoder) -> tuple[Floats, Floats]:
+        size, rule = self.settings.image_size, self.settings.resize
+        return image_features(self._paths(), export_encoder(encoder, size, self.model), size, rule, self.machine.threads)
+
+
+def plan(labels: list[str], settings: Settings) -> Plan:
+    """What is minimised for these labels, with the zero-shot experts where each label has its groups; says where one has none.
+
+    Raises BadInput as `zero_shot.members` does.
+    """
+    groups = {label: given for label, given in settings.zero_shot.groups.items() if label in labels}
+    without = [label for label in labels if label not in groups]
+    if settings.zero_shot.groups and without:
+        print(f"train: no zero-shot experts, for train.zero_shot.groups in params.yaml does not name {', '.join(without[:5])}")
+        groups = {}
+    return Plan(
+        classes=len(labels),
+        background=background_of(groups, labels),
+        weight_decay=settings.weight_decay,
+        named_against_background=settings.zero_shot.named_against_background,
+        quantile=settings.selective.in_distribution_quantile,
+        experts=zero_shot(groups, labels),
+    )
