@@ -32,6 +32,8 @@ def add(source: Path | None, *, annotations: Path | None, challenge: Path | None
     given = {name: path for name, path in zip(FOLDERS, (source, annotations, challenge), strict=True) if path}
     if not given:
         raise BadInput("name what to bring in: quire add <folder, zip or file> --annotations <export> --challenge <folder>")
+    if source and folder.resolve().is_relative_to(source.resolve()):
+        raise BadInput(f"{source}: {folder} itself lies in it")
     _finish(folder)
     drawn = demo_files(folder) if source else set()  # labels or challenge images alone are brought in beside it
     said = [f"the demo's {len(drawn)} files gave way"] if drawn else []
@@ -47,8 +49,7 @@ def add(source: Path | None, *, annotations: Path | None, challenge: Path | None
         begun.rename(folder / READY)
     finally:
         shutil.rmtree(begun, ignore_errors=True)
-    _finish(folder)
-    said += _forget_classes() if drawn else []
+    said += _finish(folder)
     return f"{'; '.join([f'{new} new files in {folder}', *said])}. Next: make repro, then git add data/*.dvc && git commit --all"
 
 
@@ -58,7 +59,9 @@ def _forget_classes() -> list[str]:
     text = PARAMETERS.read_text(encoding="utf-8") if PARAMETERS.exists() else ""
     if listed not in text:
         return []
-    PARAMETERS.write_text(text.replace(listed, "classes: auto"), encoding="utf-8")
+    partial = PARAMETERS.with_name(f"{PARAMETERS.name}.partial")
+    partial.write_text(text.replace(listed, "classes: auto"), encoding="utf-8")
+    os.replace(partial, PARAMETERS)
     return [f"its list of classes, too: import_labels.classes in {PARAMETERS} is auto, the labels that occur"]
 
 
@@ -121,19 +124,21 @@ def _label_by_folders(source: Path, folder: Path) -> list[str]:
         labels = folder_labels(found)
     if not labels:
         return []
-    place = Path("annotations", f"folders-{source.resolve().stem}.csv")
+    place = Path("annotations", f"folders-{source.resolve().name.removesuffix('.zip')}.csv")
     write_labels(labels, folder / place, folder / BEGUN / place)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(Counter(labels.values()).items()))
     return [f"labels from the names of folders: {counts}, in {folder / place}, to be deleted if they are none"]
 
 
-def _finish(folder: Path) -> None:
-    """Move what is ready into place. It may have been begun before: what is moved is no longer there to be moved."""
-    ready = folder / READY
+def _finish(folder: Path) -> list[str]:
+    """Move what is ready into place; what there is to say of it. Begun before, it goes on: what is moved is not there again."""
+    ready, said = folder / READY, list[str]()
     if not ready.exists():
-        return
-    if (ready / LEAVING).exists():
-        _remove(folder / path for path in json.loads((ready / LEAVING).read_text(encoding="utf-8")))
+        return said
+    leaving = json.loads((ready / LEAVING).read_text(encoding="utf-8")) if (ready / LEAVING).exists() else []
+    if leaving:
+        _remove(folder / path for path in leaving)
+        said = _forget_classes()
     for name in FOLDERS:
         for file in [path for path in (ready / name).rglob("*") if path.is_file()]:
             place = folder / file.relative_to(ready)
@@ -143,6 +148,7 @@ def _finish(folder: Path) -> None:
         (folder / name).mkdir(exist_ok=True)
     track(folder / name for name in FOLDERS if (folder / name).exists())
     shutil.rmtree(ready)
+    return said
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -1,24 +1,34 @@
-import csv
+import shutil
+import sys
+import time
 import zipfile
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from quire.command import BadInput
-from quire.demo.images import files
-from quire.lifecycle import add as room
+from quire.demo.images import files, pdf
 from quire.lifecycle.add import add, demo_files
 from tests.conftest import Encode
 
+CHANGES = {"os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}  # Python's audit events
+
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project; what DVC makes of it is the pipeline's test."""
+def tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """An empty project, and the folders that DVC was asked to track: its own part is the pipeline's test."""
+    calls: list[list[str]] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(room, "track", list)
-    return tmp_path
+    monkeypatch.setattr("quire.lifecycle.add.track", lambda folders: calls.append([folder.name for folder in folders]))
+    return calls
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
 
 
 def write(folder: Path, contents: dict[str, str | bytes]) -> Path:
@@ -28,165 +38,292 @@ def write(folder: Path, contents: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def bring(source: Path | None, **given: Any) -> str:
-    return add(source, **{"annotations": None, "challenge": None, "folder": Path("data")} | given)
+def zipped(path: Path, contents: dict[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
 
 
-def held() -> dict[str, bytes]:
-    return {path.relative_to("data").as_posix(): path.read_bytes() for path in Path("data").rglob("*") if path.is_file()}
+def held(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def labels(name: str) -> dict[str, str]:
-    with Path("data/annotations", name).open(newline="") as stream:
-        return {row["key"]: row["label"] for row in csv.DictReader(stream)}
+def bring(data: Path, source: Path | None = None, annotations: Path | None = None, challenge: Path | None = None) -> str:
+    return add(source, annotations=annotations, challenge=challenge, folder=data)
 
 
-def test_files_keep_their_folders_and_a_second_time_only_what_is_new_comes(here: Path) -> None:
-    source = write(here / "source", {"a.pdf": "%PDF-a", "sub/b.pdf": "%PDF-b", ".hidden": ""})
-    assert bring(source).startswith("2 new files in data")
-    assert held() == {"raw/a.pdf": b"%PDF-a", "raw/sub/b.pdf": b"%PDF-b"}
-    write(source, {"c.pdf": "%PDF-c"})
-    assert bring(source).startswith("1 new files in data")
-    assert bring(source / "c.pdf").startswith("0 new files in data")
+def test_files_keep_their_folders_and_all_three_are_tracked(tmp_path: Path, data: Path, tracked: list[list[str]]) -> None:
+    source = write(tmp_path / "source", {"a.pdf": "a", "sub/b.pdf": "b", ".hidden": "", ".git/x": "", "__MACOSX/a.pdf": ""})
+    assert bring(data, source).startswith(f"2 new files in {data}. Next: make repro")
+    assert held(data) == {"raw/a.pdf": "a", "raw/sub/b.pdf": "b"}
+    assert tracked == [["raw", "annotations", "challenge"]]
 
 
-def test_another_content_of_that_name_is_refused_and_nothing_changes(here: Path) -> None:
-    bring(write(here / "one", {"a.pdf": "%PDF-a"}))
-    before = held()
-    with pytest.raises(BadInput, match=r"another content is there already: data/raw/a.pdf; nothing was copied"):
-        bring(write(here / "two", {"a.pdf": "%PDF-other", "b.pdf": "%PDF-b"}))
-    with pytest.raises(BadInput, match=r"another content is there already: data/raw/a.pdf"):
-        bring(write(here / "three", {"a.pdf/below.pdf": "%PDF-b"}))
-    assert held() == before
-
-
-def test_folders_of_images_name_the_labels_unless_an_export_does(here: Path, make_image: Encode) -> None:
-    places = [f"{label}/{number}.jpg" for label in ("Golden Retriever", "tulip") for number in (1, 2)]
-    photos = write(here / "photos", {place: make_image(seed=number) for number, place in enumerate(places)})
-    said = bring(photos)
-    assert "labels from the names of folders: Golden Retriever 2, tulip 2, in data/annotations/folders-photos.csv" in said
-    assert labels("folders-photos.csv") == {
-        "Golden Retriever__1.jpg": "Golden Retriever", "Golden Retriever__2.jpg": "Golden Retriever",
-        "tulip__1.jpg": "tulip", "tulip__2.jpg": "tulip",
-    }  # fmt: skip
-    write(photos, {"rose/3.jpg": make_image(seed=3)})
-    bring(photos)
-    assert labels("folders-photos.csv")["rose__3.jpg"] == "rose"
-    other = write(here / "other", {"x/1.png": make_image("PNG"), "y/1.png": make_image("PNG", seed=1)})
-    bring(other, annotations=write(here / "exports", {"e.csv": "file,label\n"}))
-    assert not Path("data/annotations/folders-other.csv").exists()
-
-
-def test_folders_that_hold_pdfs_or_stand_alone_name_no_label(here: Path, make_image: Encode) -> None:
-    mixed: dict[str, str | bytes] = {
-        "north/a.pdf": "%PDF-a",
-        "north/b.jpg": make_image(),
-        "south/c.pdf": "%PDF-c",
-        "south/d.jpg": make_image(seed=1),
+def test_one_file_and_a_zip_come_in_as_a_folder_does(tmp_path: Path, data: Path) -> None:
+    bring(data, write(tmp_path, {"a.pdf": "a"}) / "a.pdf", challenge=write(tmp_path / "unseen", {"x/1.jpg": "1"}))
+    bring(data, zipped(tmp_path / "b.zip", {"sub/b.pdf": "b", "sub\\c.pdf": "c", "d\u00e9.pdf": "d", "__MACOSX/._b": ""}))
+    assert held(data) == {
+        "challenge/x/1.jpg": "1",
+        "raw/a.pdf": "a",
+        "raw/d\u00e9.pdf": "d",
+        "raw/sub/b.pdf": "b",
+        "raw/sub/c.pdf": "c",
     }
-    assert "labels" not in bring(write(here / "mixed", mixed))
-    assert "labels" not in bring(write(here / "alone", {"photos/1.jpg": make_image(seed=2)}))
 
 
-def test_a_zip_is_taken_as_its_folder_would_be(here: Path, make_image: Encode) -> None:
-    with zipfile.ZipFile(here / "photos.zip", "w") as archive:
-        for name in ("photos/cat/1.jpg", "photos/dog/1.jpg", "__MACOSX/photos/cat/._1.jpg"):
-            archive.writestr(name, make_image(seed=len(name) + ord(name[7])))
-    assert "cat 1, dog 1" in bring(here / "photos.zip")
-    assert labels("folders-photos.csv") == {"photos__cat__1.jpg": "cat", "photos__dog__1.jpg": "dog"}
+def test_what_is_there_is_left_and_another_content_is_refused_with_nothing_changed(tmp_path: Path, data: Path) -> None:
+    source = write(tmp_path / "source", {"a.pdf": "a", "b.pdf": "b"})
+    write(data, {"raw/a.pdf": "a"})
+    assert bring(data, source).startswith("1 new files")
+    write(source, {"b.pdf": "B", "c.pdf": "c"})
+    with pytest.raises(BadInput, match=r"another content is there already: .*raw/b.pdf; nothing was copied"):
+        bring(data, source)
+    assert held(data) == {"raw/a.pdf": "a", "raw/b.pdf": "b"}
+
+
+@pytest.mark.parametrize(("there", "new"), [("raw/a", "a/b.pdf"), ("raw/a/b.pdf", "a")])
+def test_a_file_and_a_folder_of_one_name_are_refused(tmp_path: Path, data: Path, there: str, new: str) -> None:
+    write(data, {there: "there"})
+    with pytest.raises(BadInput, match=r"another content is there already: .*raw/a; nothing"):
+        bring(data, write(tmp_path / "source", {new: "new"}))
+    assert held(data) == {there: "there"}
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("source", "why"), [("nowhere", "no such file or folder"), ("empty", "no file in it"), (".", "itself lies in it")]
+)
+def test_a_source_that_gives_nothing_is_an_error(tmp_path: Path, data: Path, source: str, why: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=why):
+        bring(data, tmp_path / source)
+    with pytest.raises(BadInput, match="name what to bring in"):
+        bring(data)
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_anything_is_changed(tmp_path: Path, data: Path) -> None:
+    source = write(tmp_path / "source", {"a.pdf": "a"})
+    try:
+        (source / "lat\udce9.pdf").write_text("b")
+    except OSError:
+        pytest.skip("this file system takes no name that is not UTF-8")
+    with pytest.raises(BadInput, match=r"'lat\?.pdf' is not UTF-8"):
+        bring(data, source)
+    assert held(data) == {}
+
+
+def test_a_zip_with_names_of_an_old_windows_is_refused_and_one_of_macos_is_not(tmp_path: Path, data: Path) -> None:
+    """Neither sets the flag that says UTF-8: the one writes its code page, the other UTF-8."""
+    content = zipped(tmp_path / "x.zip", {"lat00.pdf": "b"}).read_bytes()
+    (tmp_path / "windows.zip").write_bytes(content.replace(b"lat00", b"lat\xe9!"))
+    (tmp_path / "macos.zip").write_bytes(content.replace(b"lat00", b"lat\xc3\xa9"))
+    with pytest.raises(BadInput, match=r"windows.zip: the name b'lat\\xe9!.pdf' in it is not UTF-8"):
+        bring(data, tmp_path / "windows.zip")
+    bring(data, tmp_path / "macos.zip")
+    assert held(data) == {"raw/lat\u00e9.pdf": "b"}
+
+
+@pytest.mark.parametrize("name", ["/etc/x.pdf", "../x.pdf", "a/../../x.pdf", "..\\x.pdf", "C:\\x.pdf"])
+def test_a_zip_that_would_write_elsewhere_is_refused(tmp_path: Path, data: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="would be written elsewhere"):
+        bring(data, zipped(tmp_path / "x.zip", {"a.pdf": "a", name: "x"}))
+    assert held(data) == {}
+
+
+def test_a_zip_that_is_encrypted_doubled_or_damaged_is_refused(tmp_path: Path, data: Path) -> None:
+    whole = zipped(tmp_path / "x.zip", {"a.pdf": "a" * 1000}).read_bytes()
+    locked = bytearray(whole)
+    locked[6] |= 1  # the flag in the member's own header, and in the directory
+    locked[whole.index(b"PK\x01\x02") + 8] |= 1
+    twice = zipped(tmp_path / "twice.zip", {"a.pdf": "a", "b.pdf": "b"})
+    twice.write_bytes(twice.read_bytes().replace(b"b.pdf", b"a.pdf"))
+    changed = whole.replace(whole[35:45], bytes(10))
+    for content, why in ((bytes(locked), "'a.pdf' in it is encrypted"), (whole[:60], "damaged: "), (changed, "damaged: ")):
+        (tmp_path / "bad.zip").write_bytes(content)
+        with pytest.raises(BadInput, match=why):
+            bring(data, tmp_path / "bad.zip")
+    with pytest.raises(BadInput, match=r"'a\.pdf' is in it twice"):
+        bring(data, twice)
+    assert held(data) == {}
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quire.lifecycle.incoming.SMALL", 10_000)
+    bomb = zipped(tmp_path / "bomb.zip", {"zeros.pdf": bytes(1_000_000)})
+    with pytest.raises(BadInput, match=r"unpack to 1000000, more than 100 times as many"):
+        bring(data, bomb)
+    assert bring(data, zipped(tmp_path / "small.zip", {"zeros.pdf": bytes(9_999)})).startswith("1 new files")
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 3})())
+    with pytest.raises(BadInput, match="4 bytes are new, and 3 are free"):
+        bring(data, write(tmp_path / "source", {"a.pdf": "four"}))
+    assert list(data.iterdir()) == []
+
+
+def test_of_a_folder_of_annotations_only_exports_are_taken(tmp_path: Path, data: Path) -> None:
+    """The service's feedback folder holds its log and kept images too."""
+    source = write(tmp_path / "feedback", {"1.csv": "a", "answers.db": "b", "images/0a": "c"})
+    assert "2 files of" in (said := bring(data, annotations=source))
+    assert "are left where they are, being no export: answers.db, …" in said
+    assert held(data) == {"annotations/1.csv": "a"}
+    with pytest.raises(BadInput, match=r"no \.csv or \.json in it"):
+        bring(data, annotations=source / "images")
+
+
+@pytest.fixture
+def small_demo(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {"raw/demo-000.pdf": "drawn", "raw/north/x.pdf": "drawn", "annotations/demo-ecotag.json": "drawn"}
+    monkeypatch.setattr("quire.lifecycle.add.files", lambda: [(Path(name), content.encode()) for name, content in drawn.items()])
+    write(data, {**drawn, "raw/own.pdf": "mine"})
+
+
+def test_the_demo_and_its_classes_give_way_to_a_clients_data(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]  # or auto\n")
+    said = bring(data, write(tmp_path / "source", {"demo-000.pdf": "the client's"}))
+    assert said.startswith(
+        f"1 new files in {data}; the demo's 3 files gave way; its list of classes, too: import_labels.classes in"
+    )
+    assert held(data) == {"raw/demo-000.pdf": "the client's", "raw/own.pdf": "mine"}
+    assert not (data / "raw" / "north").exists()
+    assert (tmp_path / "params.yaml").read_text() == "import_labels:\n  classes: auto  # or auto\n"
+
+
+def test_labels_alone_leave_the_demo_and_its_classes_in_place(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]\n")
+    bring(data, annotations=write(tmp_path, {"export.json": "[]"}) / "export.json")
+    assert {"raw/demo-000.pdf", "annotations/demo-ecotag.json", "annotations/export.json"} <= set(held(data))
+    assert "auto" not in (tmp_path / "params.yaml").read_text()
+
+
+def test_a_list_of_classes_of_ones_own_stays(tmp_path: Path, data: Path, small_demo: None) -> None:
+    (tmp_path / "params.yaml").write_text("import_labels:\n  classes: [tulip, rose]\n")
+    assert "list of classes" not in bring(data, write(tmp_path / "source", {"a.pdf": "a"}))
+    assert "[tulip, rose]" in (tmp_path / "params.yaml").read_text()
+
+
+def test_only_what_the_demo_drew_is_the_demos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list(islice(files(), 2))
+    monkeypatch.setattr("quire.lifecycle.add.files", lambda: drawn)
+    assert demo_files(tmp_path) == set()
+    for path, content in drawn:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    (tmp_path / "raw" / "demo-001.pdf").write_bytes(b"a client's own file of that name")
+    assert demo_files(tmp_path) == {Path("raw/demo-000.pdf")}
+
+
+class Killed(BaseException):
+    """Stands for a kill: from its step on, nothing that a process does to files is done."""
+
+
+@pytest.fixture(scope="module")
+def kill_at() -> Iterator[Callable[[int], None]]:
+    """Kill what follows at so many steps that change files, seen by an audit hook; 0 lets all live."""
+    left = [0]
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if left[0] and (event in CHANGES or (event == "open" and arguments[1] in ("w", "wb"))):
+            left[0] = max(1, left[0] - 1)
+            if left[0] == 1:
+                raise Killed
+
+    sys.addaudithook(hook)
+    yield lambda step: left.__setitem__(0, step and step + 1)
+    left[0] = 0
+
+
+def test_killed_at_any_step_the_old_state_stays_or_the_next_call_completes_it(
+    tmp_path: Path, data: Path, small_demo: None, kill_at: Callable[[int], None]
+) -> None:
+    source = write(tmp_path / "source", {"demo-000.pdf": "own", "b.pdf": "b", "north/y.pdf": "y"})
+    labels = write(tmp_path / "labels", {"labels.csv": "key,label\n"})
+    before, parameters = held(data), tmp_path / "params.yaml"
+    after = {"raw/b.pdf": "b", "raw/demo-000.pdf": "own", "raw/north/y.pdf": "y", "raw/own.pdf": "mine"}
+    outcomes = []
+    for step in range(1, 100):
+        shutil.rmtree(data)
+        write(data, {**before})
+        parameters.write_text("classes: [cat, dog, other]")
+        kill_at(step)
+        try:
+            bring(data, source)
+            break
+        except Killed:
+            outcomes.append((data / "add-ready.partial").exists())
+        finally:
+            kill_at(0)
+        assert outcomes[-1] or {name: text for name, text in held(data).items() if ".partial/" not in name} in (before, after)
+        bring(data, annotations=labels)
+        assert held(data) == (after if outcomes[-1] else before) | {"annotations/labels.csv": "key,label\n"}
+        assert parameters.read_text() == ("classes: auto" if outcomes[-1] else "classes: [cat, dog, other]")
+        assert not list(data.glob("*.partial"))
+    assert (held(data), parameters.read_text()) == (after, "classes: auto")
+    assert outcomes.count(True) > 5
+    assert outcomes.count(False) > 5
+
+
+def test_thousands_of_files_take_no_long_time(tmp_path: Path, data: Path) -> None:
+    source = write(tmp_path / "source", {f"{number % 7}/{number}.pdf": "x" for number in range(4000)})
+    bring(data, source)
+    start = time.perf_counter()
+    assert bring(data, source).startswith("0 new files")
+    assert time.perf_counter() - start < 2
+
+
+def labelled(data: Path, name: str) -> Iterator[str]:
+    yield from (data / "annotations" / name).read_text().splitlines()
+
+
+def test_class_folders_label_their_images(tmp_path: Path, data: Path, make_image: Encode) -> None:
+    images = {f"{label}/{number}.jpg": make_image(seed=number) for label in ("cat", "dog") for number in range(2)}
+    said = bring(
+        data,
+        write(tmp_path / "photos", {**images, "dog/deep/2.jpg": make_image(), "loose.jpg": make_image(), "cat/notes.txt": "x"}),
+    )
+    assert "labels from the names of folders: cat 2, dog 3, in " in said
+    assert list(labelled(data, "folders-photos.csv")) == [
+        "key,label",
+        "cat__0.jpg,cat",
+        "cat__1.jpg,cat",
+        "dog__0.jpg,dog",
+        "dog__1.jpg,dog",
+        "dog__deep__2.jpg,dog",
+    ]
+    (tmp_path / "photos" / "cat" / "1.jpg").unlink()
+    bring(data, write(tmp_path / "photos", {"bird/1.jpg": make_image(seed=9)}))
+    assert [line for line in labelled(data, "folders-photos.csv") if "1.jpg" in line] == [
+        "bird__1.jpg,bird",
+        "cat__1.jpg,cat",
+        "dog__1.jpg,dog",
+    ]
+
+
+def test_in_a_zip_with_one_folder_about_all_the_classes_are_inside(tmp_path: Path, data: Path, make_image: Encode) -> None:
+    bring(data, zipped(tmp_path / "photos.zip", {"photos/cat/1.jpg": make_image(), "photos/dog/1.jpg": make_image(seed=1)}))
+    assert list(labelled(data, "folders-photos.csv"))[1:] == ["photos__cat__1.jpg,cat", "photos__dog__1.jpg,dog"]
+
+
+@pytest.mark.parametrize(
+    "kinds",
     [
-        ("../out.pdf", b"x", r"'\.\./out\.pdf' in it would be written elsewhere"),
-        ("/root.pdf", b"x", "'/root.pdf' in it would be written elsewhere"),
-        ("bomb.pdf", bytes(120 * 2**20), "unpack to 125829120, more than 100 times as many"),
+        {"cat/1": "image"},  # one alone
+        {"photos/1": "image", "photos/2": "image"},
+        {"cat/1": "image", "dog/1": "pdf"},
+        {"cat/1": "image", "dog/1": "image", "dog/2": "pdf"},
+        {"1": "image", "2": "image"},
+        {"cat/1": "pdf", "dog/1": "pdf"},
     ],
 )
-def test_a_zip_that_would_do_harm_is_refused(here: Path, name: str, content: bytes, message: str) -> None:
-    with zipfile.ZipFile(here / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
-    with pytest.raises(BadInput, match=message):
-        bring(here / "x.zip")
-    assert not Path("data/raw").exists()
+def test_other_folders_are_no_classes(tmp_path: Path, data: Path, make_image: Encode, kinds: dict[str, str]) -> None:
+    content = {"image": make_image(), "pdf": pdf([make_image()])}
+    said = bring(data, write(tmp_path / "source", {name: content[kind] for name, kind in kinds.items()}))
+    assert "labels" not in said
+    assert not list((data / "annotations").iterdir())
 
 
-def test_a_damaged_zip_leaves_nothing(here: Path) -> None:
-    with zipfile.ZipFile(here / "x.zip", "w") as archive:
-        archive.writestr("a.pdf", b"%PDF-aaaa")
-    whole = (here / "x.zip").read_bytes()
-    (here / "x.zip").write_bytes(whole.replace(b"%PDF-aaaa", b"%PDF-aaab"))
-    with pytest.raises(BadInput, match="damaged: Bad CRC-32"):
-        bring(here / "x.zip")
-    assert held() == {}
-
-
-def test_a_name_that_is_not_utf8_is_named_before_anything_changes(here: Path) -> None:
-    source = write(here / "source", {"a.pdf": "%PDF-a"})
-    (source / "b\udce9.pdf").write_bytes(b"%PDF-b")
-    with pytest.raises(BadInput, match="is not UTF-8; nothing was copied"):
-        bring(source)
-    assert not Path("data/raw").exists()
-
-
-@pytest.mark.parametrize("source", ["nowhere", "empty"])
-def test_a_source_without_files_is_an_error(here: Path, source: str) -> None:
-    (here / "empty").mkdir()
-    with pytest.raises(BadInput, match=r"no such file or folder|no file in it"):
-        bring(here / source)
-    with pytest.raises(BadInput, match="name what to bring in: quire add"):
-        bring(None)
-
-
-def test_of_a_folder_of_annotations_only_exports_are_taken(here: Path) -> None:
-    """The service's feedback folder holds its log and kept images too."""
-    source = write(here / "feedback", {"1.csv": "a", "answers.db": "b", "images/0a": "c"})
-    assert "2 files of" in bring(None, annotations=source)
-    assert held() == {"annotations/1.csv": b"a"}
-
-
-def test_killed_before_all_is_there_nothing_changed_and_killed_after_the_next_call_ends_it(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write(here / "source", {"a.pdf": "%PDF-a", "b.pdf": "%PDF-b"})
-    with monkeypatch.context() as patched:
-        patched.setattr(room, "_copy", lambda *_: exec("raise KeyboardInterrupt"))
-        with pytest.raises(KeyboardInterrupt):
-            bring(source)
-    assert held() == {}
-    with monkeypatch.context() as patched:
-        patched.setattr("quire.lifecycle.add.os.replace", lambda *_: exec("raise KeyboardInterrupt"))
-        with pytest.raises(KeyboardInterrupt):
-            bring(source)
-    bring(None, annotations=write(here / "exports", {"e.csv": "x"}))
-    assert held() == {"raw/a.pdf": b"%PDF-a", "raw/b.pdf": b"%PDF-b", "annotations/e.csv": b"x"}
-
-
-def test_the_demo_and_its_classes_give_way_to_a_clients_data(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = {"raw/demo-000.pdf": b"%PDF-drawn", "raw/north/x.pdf": b"%PDF-drawn"}
-    monkeypatch.setattr(room, "files", lambda: [(Path(name), content) for name, content in drawn.items()])
-    write(here / "data", drawn | {"raw/own.pdf": "mine"})
-    (here / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]  # or auto\n")
-    said = bring(write(here / "source", {"demo-000.pdf": "%PDF-the client's"}))
-    assert "the demo's 2 files gave way" in said
-    assert "import_labels.classes in params.yaml is auto" in said
-    assert (here / "params.yaml").read_text() == "import_labels:\n  classes: auto  # or auto\n"
-    assert held() == {"raw/own.pdf": b"mine", "raw/demo-000.pdf": b"%PDF-the client's"}
-
-
-def test_labels_alone_and_a_list_of_ones_own_leave_the_demo_in_place(here: Path) -> None:
-    path, content = next(iter(files()))
-    write(here / "data", {str(path): content})
-    (here / "params.yaml").write_text("import_labels:\n  classes: [cat, dog, other]\n")
-    bring(None, annotations=write(here / "source", {"export.json": "[]"}))
-    assert Path("data", path).exists()
-    assert "auto" not in (here / "params.yaml").read_text()
-
-
-def test_only_what_the_demo_drew_is_the_demos(here: Path) -> None:
-    assert demo_files(here) == set()
-    for path, content in islice(files(), 2):
-        write(here, {str(path): content})
-    (here / "raw" / "demo-001.pdf").write_bytes(b"a client's own file of that name")
-    assert demo_files(here) == {Path("raw/demo-000.pdf")}
+def test_where_annotations_come_along_folders_are_no_classes(tmp_path: Path, data: Path, make_image: Encode) -> None:
+    source = write(tmp_path / "photos", {"cat/1.jpg": make_image(), "dog/1.jpg": make_image(seed=1)})
+    bring(data, source, annotations=write(tmp_path / "labels", {"labels.csv": "key,label\n"}))
+    assert [path.name for path in (data / "annotations").iterdir()] == ["labels.csv"]
