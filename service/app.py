@@ -11,10 +11,11 @@ import sys
 import bentoml
 from pydantic import ValidationError
 
-from quire.model.predictor import InvalidModel
-from service.api import State, create_app
-from service.engine import Engine
+from quire.model.manifest import InvalidModel
+from service.api import create_app
+from service.inference import Inference
 from service.settings import Settings
+from service.state import State
 from service.store import Store
 from service.telemetry import make_folder
 
@@ -38,7 +39,7 @@ def check_before_listening(settings: Settings, host: str) -> None:
     Raises InvalidModel for a model that cannot be served, PermissionError for a store that cannot be written to and for a
     public address without auth.
     """
-    Engine(settings).warm_up()
+    Inference(settings).warm_up()
     try:
         Store(settings, model="").database.close()
     except (OSError, sqlite3.Error) as error:
@@ -88,5 +89,5 @@ class Quire:
             )
 
     def __is_ready__(self) -> bool:
-        app.state.quire.engine.warm_up()
+        app.state.quire.inference.warm_up()
         return True

@@ -71,5 +71,5 @@ class Tokens:
     def _jwks_url(self) -> str:
         if self.settings.oidc_jwks_url:
             return self.settings.oidc_jwks_url
-        discovery = f"{self.settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration"
-        return str(httpx.get(discovery, timeout=TIMEOUT).raise_for_status().json()["jwks_uri"])
+        discovered = httpx.get(self.settings.oidc_discovery_url, timeout=TIMEOUT).raise_for_status().json()
+        return str(discovered["jwks_uri"])

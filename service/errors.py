@@ -1,9 +1,14 @@
-"""Errors that a client gets: `{"error": {"code", "message"}}`, always a 4xx."""
+"""What a client reads in place of an answer: `{"error": {"code", "message"}}`, and the HTTP status of each code.
 
+4xx: another request would be answered. 501: this service was installed without the part that the request needs.
+"""
+
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from quire.decode import UndecodableImage
+from service.schema import ErrorDetail, Refusal
 
 STATUS = {
     "empty": 400,
@@ -27,6 +32,7 @@ STATUS = {
     "busy": 429,
     "no_pdf_support": 501,
 }
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
 
 
 class Refused(Exception):
@@ -37,14 +43,14 @@ class Refused(Exception):
         self.code, self.message = code, message
 
     @property
-    def body(self) -> dict[str, dict[str, str]]:
+    def body(self) -> Refusal:
         """What the client reads."""
-        return {"error": {"code": self.code, "message": self.message}}
+        return Refusal(error=ErrorDetail(code=self.code, message=self.message))
 
-    def response(self) -> JSONResponse:
-        """The answer with its status; a client that should wait is told how long."""
-        headers = {429: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(STATUS[self.code])
-        return JSONResponse(self.body, STATUS[self.code], headers)
+    def response(self) -> Response:
+        """The body with its status and the headers that belong to it."""
+        status = STATUS[self.code]
+        return Response(self.body.model_dump_json(), status, HEADERS.get(status), "application/json")
 
 
 def undecodable(error: UndecodableImage) -> Refused:
@@ -52,8 +58,17 @@ def undecodable(error: UndecodableImage) -> Refused:
     return Refused(error.code, str(error))
 
 
-async def answer_refusal(request: Request, error: Exception) -> JSONResponse:
+async def answer_refusal(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for Refused."""
     assert isinstance(error, Refused)
     request.state.refused = error.code
     return error.response()
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for its own HTTPException: the same body, with the headers that the exception brings."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "malformed")
+    response = await answer_refusal(request, Refused(code, f"{request.method} {request.url.path}: {error.detail}"))
+    response.headers.update(error.headers or {})
+    return response

@@ -1,59 +1,144 @@
-"""What the OpenAPI document says of each route, with examples."""
+"""What clients send and read, as pydantic models: answers are built from them, the OpenAPI document is made of them.
 
-from typing import Any
+Fields may be added; none that is here changes or goes. One that is optional is left out of an answer where it was not asked for.
+"""
 
-DESCRIPTION = "Says what is on an image. Every refusal is a 4xx with `{'error': {'code', 'message'}}`."
+from typing import Annotated, Literal
 
-# The page's own script, style and answers; no address outside the service.
-PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
+from pydantic import BaseModel, ConfigDict, Field
 
-ANSWER = {
-    "prediction": "cat",
-    "decision": "cat",
-    "reason": None,
-    "probabilities": {"cat": 0.97, "dog": 0.02, "other": 0.01},
-    "model": {"version": "13b811c260e2", "commit": "0123abcd", "data": "539b2872f3e5"},
-    "id": "5f2d5a0c9e6b4a35a1f3f3c1f6d8c7b1",
-}
-ERROR = {"error": {"code": "not_an_image", "message": "not a JPEG, PNG, WEBP image"}}
-IMAGE = {"type": "string", "format": "binary"}
+from quire.model.predictor import Reason
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]*$")]
+Count = Annotated[int, Field(ge=0)]
+ANSWER_ID = "5f2d5a0c9e6b4a35a1f3f3c1f6d8c7b1"
 
 
-def _post(summary: str, body: dict[str, Any], answer: Any, status: int = 200) -> dict[str, Any]:
-    refusal = {"description": "Refused", "content": {"application/json": {"example": ERROR}}}
-    answered = {"description": "Answered", "content": {"application/json": {"example": answer}}}
-    responses = {str(status): answered} | {str(code): refusal for code in (400, 401, 403, 408, 413, 415, 422, 429)}
-    return {"post": {"summary": summary, "requestBody": {"required": True, "content": body}, "responses": responses}}
+class Body(BaseModel):
+    """What all bodies have in common: the text below a field describes it in the OpenAPI document."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"multipart/form-data": {"schema": {"type": "object", "properties": properties, "required": required}}}
+class ModelVersion(Body):
+    """Which model answered."""
+
+    version: Sha256
+    """The first twelve digits of the model's SHA-256."""
+    commit: str
+    """The commit that the model belongs to."""
+    data: Sha256
+    """The first twelve digits of the SHA-256 of the images that the model was trained on."""
 
 
-RAW = {name: {"schema": IMAGE} for name in ("image/jpeg", "image/png", "image/webp")}
-LABEL = {"id": ANSWER["id"], "label": "dog"}
-TEXTS = {"id": {"type": "string"}, "label": {"type": "string"}}
-PAGE_ROW = {"page": 0, "index": 0, "repeat": False} | ANSWER
+class SimilarImage(Body):
+    """A training image that is like the image that was sent."""
 
-WHY = {"in": "query", "name": "explain", "schema": {"type": "boolean"}, "description": "adds `why`: the places that speak for it"}
-IMAGE_BODY = _form({"image": IMAGE}, ["image"]) | RAW
-BATCH_BODY = _form({"images": {"type": "array", "items": IMAGE}}, ["images"])
-PDF_BODY = _form({"pdf": IMAGE}, ["pdf"]) | {"application/pdf": {"schema": IMAGE}}
-FEEDBACK_BODY = {"application/json": {"example": LABEL}} | _form(TEXTS | {"image": IMAGE}, ["id", "label"])
-HEALTHY = {"200": {"description": "The model answers", "content": {"application/json": {"example": {"status": "OK"}}}}}
+    key: str
+    label: str
+    document: str
+    page: Count | None
+    """Counted from 0; null for an image file."""
+    similarity: Annotated[float, Field(ge=-1, le=1)]
+    """The cosine between the features of both images."""
 
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {"title": "Quire", "version": "1", "description": DESCRIPTION},
-    "paths": {
-        "/v1/classify": _post("Say what is on an image", IMAGE_BODY, ANSWER),
-        "/v1/classify/batch": _post("Say what is on several images", BATCH_BODY, {"answers": [ANSWER, ERROR]}),
-        "/v1/classify/pdf": _post("Say what is on each image of a PDF", PDF_BODY, {"images": [PAGE_ROW]}),
-        "/v1/feedback": _post("Send the right label for an answer", FEEDBACK_BODY, LABEL, 201),
-        "/upload": _post(
-            "As the earlier API answered", _form({"file": IMAGE}, ["file"]), {"prediction": "Cat", "values": [0.97, 0.02, 0.01]}
-        ),
-        "/health": {"get": {"summary": "Whether the model answers", "responses": HEALTHY}},
-    },
-}
-OPENAPI["paths"]["/v1/classify"]["post"]["parameters"] = [WHY]
+
+class Explanation(Body):
+    """Why an image got its answer."""
+
+    places: str
+    """The image, dark where it does not speak for the answer, as a data URI."""
+    nearest: list[SimilarImage]
+    """The training images most like it, the nearest first; empty unless the service is configured to name them."""
+
+
+class ImageAnswer(Body):
+    """What is on an image."""
+
+    prediction: Annotated[str, Field(examples=["cat"])]
+    """The label with the highest probability."""
+    decision: Annotated[str, Field(examples=["cat"])]
+    """The prediction, or `unsure`."""
+    reason: Reason | None
+    """Why the decision is `unsure`; null where it is not."""
+    probabilities: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(examples=[{"cat": 0.97, "dog": 0.03}])]
+    model: ModelVersion
+    id: Annotated[str, Field(examples=[ANSWER_ID])]
+    """To be sent with feedback."""
+    why: Explanation | None = None
+    """Only with `?explain=true`."""
+
+
+class ErrorDetail(Body):
+    """Why there is no answer."""
+
+    code: Annotated[str, Field(examples=["not_an_image"])]
+    """For programs: the same reason has the same code."""
+    message: Annotated[str, Field(examples=["not a JPEG, PNG, WEBP image"])]
+    """For people."""
+
+
+class Refusal(Body):
+    """What a client reads in place of an answer."""
+
+    error: ErrorDetail
+
+
+class BatchAnswer(Body):
+    """An answer or a refusal for each image, in the order in which they were sent."""
+
+    answers: list[ImageAnswer | Refusal]
+
+
+class PdfPlace(Body):
+    """Where an image stands in a PDF."""
+
+    page: Count
+    """Counted from 0."""
+    index: Count
+    """Of the image on its page, counted from 0."""
+    repeat: bool
+    """Whether the PDF's last image repeats its first."""
+
+
+class PdfImageAnswer(PdfPlace, ImageAnswer):
+    """What is on an image of a PDF."""
+
+    thumbnail: str | None = None
+    """The image made small, as a data URI; only with `?thumbnails=true`."""
+    picture: str | None = None
+    """The same by its earlier name; only with `?pictures=true`."""
+
+
+class PdfImageRefusal(PdfPlace, Refusal):
+    """Why there is no answer for an image of a PDF."""
+
+
+class PdfAnswer(Body):
+    """An answer or a refusal for each image of each page, in order."""
+
+    images: list[PdfImageAnswer | PdfImageRefusal]
+
+
+class Feedback(Body):
+    """The right label for an answer."""
+
+    id: Annotated[str, Field(examples=[ANSWER_ID])]
+    """The answer's."""
+    label: Annotated[str, Field(examples=["dog"])]
+    """One of the model's labels."""
+
+
+class EarlierAnswer(Body):
+    """As the API before `/v1` answered."""
+
+    prediction: Annotated[str, Field(examples=["Cat"])]
+    """The label with the highest probability, its first letter large."""
+    values: Annotated[list[float], Field(examples=[[0.97, 0.03]])]
+    """The probabilities, in the order of the model's labels."""
+
+
+class Health(Body):
+    """Said where the model answers."""
+
+    status: Literal["OK"] = "OK"

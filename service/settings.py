@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from quire.command import cores
 from quire.decode import MAX_PIXELS
 
 
@@ -15,7 +16,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
     # In the repository and in a bento alike; or models:/quire@champion, of the MLflow that MLFLOW_TRACKING_URI names.
-    model: Path = Path(__file__).parents[1] / "model" / "model.onnx"
+    model: Path = Path(__file__).parents[1] / "model"
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_bytes_together: Annotated[int, Field(gt=0)] = 200_000_000  # of all bodies that are not answered yet
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart
     max_requests: Annotated[int, Field(gt=0)] = 32  # being answered or waiting for it
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
-    threads: Annotated[int, Field(gt=0)] = 2  # where there are as many cores, each stays on one
+    threads: Annotated[int, Field(gt=0)] = Field(default_factory=cores)  # that decode and predict
 
     explain_neighbours: bool = False  # whether `?explain=true` names the nearest training images
 
@@ -39,3 +40,8 @@ class Settings(BaseSettings):
     oidc_scope: str = "quire:predict"
     oidc_feedback_scope: str = "quire:feedback"
     public_without_auth: bool = False
+
+    @property
+    def oidc_discovery_url(self) -> str:
+        """Where the issuer describes itself (OpenID Connect Discovery 1.0, section 4)."""
+        return f"{self.oidc_issuer.rstrip('/')}/.well-known/openid-configuration"

@@ -10,10 +10,11 @@ import json
 import sqlite3
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from service.engine import Given, Origin
 from service.errors import Refused
+from service.inference import Classified
 from service.settings import Settings
 
 # The last three say where an image of a PDF stood: the hash of the PDF's bytes, the page, the index on the page.
@@ -38,6 +39,15 @@ INSERT = f"INSERT INTO answers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * l
 DAY, HOUR = 86400, 3600  # seconds
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The PDF that an image was sent in: the hash of its bytes, page and index, both from 0."""
+
+    document: str
+    page: int
+    index: int
+
+
 class Store:
     """The log of answers and the feedback folder. Safe for threads and for several processes."""
 
@@ -60,30 +70,30 @@ class Store:
         for name in [name for name in COLUMNS if name not in there]:
             self.database.execute(f"ALTER TABLE answers ADD COLUMN {name} {COLUMNS[name]}")
 
-    def log(self, given: Given, data: bytes, origin: Origin | None = None) -> None:
+    def log(self, classified: Classified, data: bytes, origin: Origin | None = None) -> None:
         """Remember an answer, and its image where configuration says so; once an hour, forget what is too old."""
         if time.time() - self.forgotten > HOUR:
             self.forget()
-        answer = given.answer
+        answer = classified.answer
         row = (
-            given.id,
+            classified.id,
             time.time(),
-            given.sha256,
+            classified.sha256,
             answer.prediction,
             answer.decision,
             answer.reason,
             answer.confidence,
             json.dumps(answer.probabilities),
-            given.unfamiliarity,
-            given.width,
-            given.height,
+            classified.answer.unfamiliarity,
+            classified.width,
+            classified.height,
             self.model,
             *((origin.document, origin.page, origin.index) if origin else (None, None, None)),
         )
         with self.lock:
             self.database.execute(INSERT, row)
         if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
-            self._keep(given.sha256, data)
+            self._keep(classified.sha256, data)
 
     def find(self, answer: str) -> tuple[str, str]:
         """The hash of the image that the answer of that id was for, and its prediction. Raises Refused for an unknown id."""

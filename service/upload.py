@@ -64,6 +64,11 @@ class Upload:
     texts: dict[str, str]
 
 
+def is_form(request: Request) -> bool:
+    """Whether the body is a multipart form; its media type is written in any case (RFC 9110, 8.3.1)."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/")
+
+
 async def read_upload(request: Request, field: str, max_files: int, max_seconds: float) -> Upload:
     """Read a raw body or a multipart form's files of one field.
 
@@ -71,7 +76,7 @@ async def read_upload(request: Request, field: str, max_files: int, max_seconds:
     """
     try:
         async with asyncio.timeout(max_seconds):
-            if not request.headers.get("content-type", "").lower().startswith("multipart/"):
+            if not is_form(request):
                 return Upload([await request.body()], {})
             async with request.form(max_files=max_files, max_fields=8) as form:
                 return await _of_form(form, field)

@@ -17,6 +17,8 @@ from git import Repo
 from onnx import numpy_helper
 from PIL import Image
 
+from quire.model.manifest import ANSWER, FILE, Manifest, hash_part, write_manifest
+
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("QUIRE_REAL_DATA", ROOT.parent / "shared" / "data"))
 
@@ -139,14 +141,17 @@ def commit(project: Path, message: str) -> None:
 
 def move_bias(project: Path, by: float) -> None:
     """Change one weight of the model, so that it says class 1 more often, and let dvc.lock say that `train` gives this."""
-    path = project / "model" / "model.onnx"
+    path = project / "model" / ANSWER
     model = onnx.load(path)
-    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("head.linear.bias"))
+    (bias,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith("linear.bias"))
     moved = numpy_helper.to_array(bias).copy()
     moved[1] += by
     bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
     path.unlink()
     onnx.save(model, path)
+    manifest = Manifest.model_validate_json((project / "model" / FILE).read_text())
+    (project / "model" / FILE).unlink()
+    write_manifest(project / "model", manifest.model_copy(update={"parts": manifest.parts | {ANSWER: hash_part(path)}}))
     run(project, "dvc", "commit", "--force", "train")
 
 

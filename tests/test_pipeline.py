@@ -13,13 +13,14 @@ from git import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
+from quire.items.tables import pack
 from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
 from tests.service.conftest import Serve, serve
 
 # What a stage reads or writes that decides no result.
 ALSO_OPENED = {
-    "train": ["model/machine.json", "mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
+    "train": ["reports/machine.json", "mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
     "evaluate": ["reports/latency.json"],
 }
 
@@ -63,13 +64,14 @@ def _is_declared(path: str, stage: dict[str, Any], also: list[str]) -> bool:
 
 
 def test_the_demo_passes_its_gate_and_sums_up(demo: Path) -> None:
-    metrics = read(demo / "reports" / "metrics.json")
-    assert metrics["cross_validation"]["accuracy"] > 0.95
-    assert metrics["baselines"]["size"] < 0.6
+    details = read(demo / "reports" / "details.json")
+    crossed, test = (details[name]["accuracy"] for name in ("cross_validation", "test"))
+    assert 0.9 < crossed["value"] < 1  # hard enough that the sheet of mistakes shows some
+    assert details["baselines"]["size"]["value"] < 0.6
     assert read(demo / "reports" / "gate.json")["passed"]
     summary = run(demo, sys.executable, "-m", "quire", "summary").stdout
-    assert "272 found: 227 kept, 41 repeats, 4 rejected" in summary
-    assert f"accuracy  test {metrics['test']['accuracy']:.3f} (95 % interval {metrics['test']['accuracy_low']:.3f} to" in summary
+    assert "258 found: 219 kept, 35 repeats, 4 rejected" in summary
+    assert f"accuracy  test {test['value']:.3f} (95 % interval {test['low']:.3f} to" in summary
     for name in ("confusion", "reliability", "risk_coverage", "curves", "mistakes"):
         with Image.open(demo / "reports" / "plots" / f"{name}.png") as image:
             assert len(image.convert("RGB").getcolors(1_000_000) or []) > 20  # something is drawn
@@ -83,7 +85,7 @@ def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
         "data/challenge.dvc",
         "data/frozen.csv",
         "data/raw.dvc",
-        "model/machine.json",
+        "reports/machine.json",
         "reports/metrics.json",
     ]
     assert not Repo(demo).is_dirty(untracked_files=True)
@@ -96,18 +98,25 @@ def test_a_second_repro_runs_nothing_and_a_forced_one_gives_the_same_bytes(demo:
     assert (demo / "dvc.lock").read_bytes() == before
 
 
-def test_the_model_file_says_all_that_serving_needs(demo: Path) -> None:
-    predictor = Predictor(demo / "model" / "model.onnx")
+def test_the_model_folder_says_all_that_serving_needs(demo: Path) -> None:
+    predictor = Predictor(demo / "model")
     assert predictor.labels == ["cat", "dog", "other"]
     assert (predictor.size, predictor.rule) == (224, "crop")
-    assert 0 < predictor.min_confidence < 1
-    assert 0 < predictor.max_unfamiliarity < 1
-    assert set(predictor.lineage) == {"images", "labels", "split", "parameters", "code"}
+    assert set(predictor.manifest.experts) == {"image", "which", "any"}
+    assert set(predictor.manifest.lineage) == {"images", "labels", "split", "parameters", "code"}
+    assert sorted(path.name for path in (demo / "model").iterdir()) == sorted([*predictor.manifest.parts, "model.json"])
     images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
     assert predictor.run(images).probabilities.sum(1) == pytest.approx([1, 1, 1], abs=1e-6)
-    content = (demo / "model" / "model.onnx").read_bytes()
-    assert str(demo).encode() not in content
-    assert b"quire/training/encoders.py" not in content
+    for path in (demo / "model").iterdir():
+        content = path.read_bytes()
+        assert str(demo).encode() not in content
+        assert b"quire/training/encoders.py" not in content
+
+
+def test_the_split_says_the_folds_and_the_out_of_fold_predictions_follow_them(demo: Path) -> None:
+    fold_of = {row["key"]: row["fold"] for row in rows(demo / "data" / "split.csv")}
+    assert {row["key"]: row["fold"] for row in rows(demo / "reports" / "out_of_fold.csv")} == fold_of
+    assert {row["fold"] for row in rows(demo / "data" / "split.csv") if row["set"] == "test"} == {""}
 
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy
@@ -121,16 +130,17 @@ def test_mlflow_leads_from_the_run_to_the_commit_and_the_hashes(demo: Path) -> N
     assert first.info.status == "FINISHED"
     assert first.data.params["backbone"] == "efficientnet-lite0"
     assert first.data.tags["mlflow.source.git.commit"] == Repo(demo).commit("HEAD~1").hexsha
-    lineage = Predictor(demo / "model" / "model.onnx").lineage
+    lineage = Predictor(demo / "model").manifest.lineage
     assert {name: first.data.tags[f"{name}_sha256"] for name in lineage} == lineage
-    assert len(client.get_metric_history(first.info.run_id, "validation_loss")) == len(rows(demo / "model" / "curves.csv"))
+    assert len(client.get_metric_history(first.info.run_id, "validation_loss")) == len(rows(demo / "reports" / "curves.csv"))
 
 
 def test_dvc_compares_experiments(demo: Path) -> None:
     run(demo, "dvc", "exp", "run", "--set-param", "evaluate.at_least={test.accuracy: 1.01}", "--name", "strict")
     assert not read(demo / "reports" / "gate.json")["passed"]
     shown = json.loads(run(demo, "dvc", "exp", "show", "--json").stdout)
-    assert "cross_validation" in json.dumps(shown)
+    assert len(read(demo / "reports" / "metrics.json")) <= 8
+    assert "worst_recall" in json.dumps(shown)
     changed = json.loads(run(demo, "dvc", "params", "diff", "--json").stdout)
     assert "evaluate.at_least" in json.dumps(changed)
     assert json.loads(run(demo, "dvc", "metrics", "diff", "--json", "--all").stdout)
@@ -176,12 +186,12 @@ def test_bad_input_is_one_line_and_nothing_is_lost(demo: Path, stage: str, chang
 def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path) -> None:
     unused_port = free_port()
     command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
-    model = (demo / "model" / "model.onnx").stat().st_mtime_ns
+    model = (demo / "model" / "model.json").stat().st_mtime_ns
     failed = run(demo, *command, check=False, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{unused_port}")
     assert failed.returncode == 1
     assert f"train: error: MLFLOW_TRACKING_URI: http://127.0.0.1:{unused_port} does not answer" in failed.stderr
     assert "Epoch" not in failed.stdout
-    assert (demo / "model" / "model.onnx").stat().st_mtime_ns == model
+    assert (demo / "model" / "model.json").stat().st_mtime_ns == model
 
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")
@@ -206,42 +216,47 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
 
 
 def trained(demo: Path, folder: Path, **changes: Any) -> list[dict[str, str]]:
-    """Train on every sixth of the demo's images with changed parameters; gives the split."""
-    header, *lines = (demo / "data" / "split.csv").read_text().splitlines()
-    (folder / "split.csv").write_text("\n".join([header, *lines[::6]]) + "\n")
+    """Train on every sixth of the demo's images, in three folds, with changed parameters; gives the split."""
+    split = rows(demo / "data" / "split.csv")[::6]
+    lines = [f"{row['key']},{row['set']},{int(row['fold']) % 3 if row['fold'] else ''}" for row in split]
+    (folder / "split.csv").write_text("\n".join(["key,set,fold", *lines]) + "\n")
     parameters = YAML().load((demo / "params.yaml").read_text())
-    parameters["train"].update({"folds": 3, "epochs": 3, "image_size": 64} | changes)
+    parameters["train"].update({"epochs": 3, "image_size": 64} | changes)
     original = (demo / "params.yaml").read_text()
     try:
         with (demo / "params.yaml").open("w") as stream:
             YAML().dump(parameters, stream)
-        tables = f"data/images data/items.csv data/labels.csv {folder / 'split.csv'}"
-        run(demo, *f"{sys.executable} -m stages.train {tables} {folder}".split())
+        stage(demo, folder, "train", f"{folder / 'model'} {folder / 'reports'}")
     finally:
         (demo / "params.yaml").write_text(original)
-    return rows(folder / "split.csv")
+    return split
+
+
+def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
+    """Run a stage on the demo's images and the split in `folder`."""
+    tables = f"data/images data/items.csv data/labels.csv {folder / 'split.csv'}"
+    run(demo, *f"{sys.executable} -m stages.{name} {tables} {outputs}".split())
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
     split = trained(demo, tmp_path, fine_tune=True, fine_tune_epochs=1)
-    assert len(rows(tmp_path / "curves.csv")) == 4
-    assert len(rows(tmp_path / "out_of_fold.csv")) == len(split)
-    assert read(tmp_path / "protocols.json")["leave_one_kind_out"]["with"]["right"]["value"] > 0.5
-    assert Predictor(tmp_path / "model.onnx").size == 64
+    assert len(rows(tmp_path / "reports" / "curves.csv")) == 4
+    assert len(rows(tmp_path / "reports" / "out_of_fold.csv")) == len(split)
+    assert read(tmp_path / "reports" / "protocols.json")["leave_one_cluster_out"]["pooled"]["right"]["value"] > 0.4
+    assert Predictor(tmp_path / "model").size == 64
+    frozen = demo / "model" / "image_encoder.onnx"
+    assert (tmp_path / "model" / "image_encoder.onnx").read_bytes() != frozen.read_bytes()
 
 
-def test_without_groups_there_is_no_prior_and_all_else_is_as_before(demo: Path, tmp_path: Path) -> None:
-    split = trained(demo, tmp_path, prior={"groups": {}, "open_decay": 0.03, "decay": 0.1})
-    tables = f"data/images data/items.csv data/labels.csv {tmp_path / 'split.csv'}"
-    run(demo, *f"{sys.executable} -m stages.evaluate {tables} {tmp_path} data/challenge {tmp_path / 'reports'}".split())
-    metrics = read(tmp_path / "reports" / "metrics.json")
-    assert set(metrics["leave_one_kind_out"]) == {"with"}
-    assert metrics["head_alone"] == metrics["cross_validation"]["accuracy"]
+def test_without_groups_there_are_no_zero_shot_experts_and_all_else_is_as_before(demo: Path, tmp_path: Path) -> None:
+    split = trained(demo, tmp_path, zero_shot={"groups": {}, "named_against_background": 0.03})
+    stage(demo, tmp_path, "evaluate", f"{tmp_path / 'model'} data/challenge {tmp_path / 'reports'}")
+    details = read(tmp_path / "reports" / "details.json")
+    assert set(details["protocols"]["leave_one_cluster_out"]) == {"clusters", "pooled"}
     assert len(rows(tmp_path / "reports" / "predictions.csv")) >= len(split)
-    assert Predictor(tmp_path / "model.onnx").max_unfamiliarity < 1
-    card = (tmp_path / "reports" / "model_card.md").read_text()
-    assert "kinds out, no prior |" in card
-    assert "the prior's weights" not in card
+    predictor = Predictor(tmp_path / "model")
+    assert set(predictor.manifest.experts) == {"image"}
+    assert predictor.thresholds.max_unfamiliarity < 1
 
 
 def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:
@@ -253,26 +268,28 @@ def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:
 
 
 def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
-    metrics = read(real / "reports" / "metrics.json")
-    assert metrics["cross_validation"]["images"] == 142
-    assert metrics["cross_validation"]["accuracy"] >= 0.98
-    assert metrics["cross_validation"]["calibration_error"] <= 0.04
+    details = read(real / "reports" / "details.json")
+    assert details["cross_validation"]["images"] == 142
+    assert details["cross_validation"]["accuracy"]["value"] >= 0.98
+    assert details["cross_validation"]["calibration_error"]["value"] <= 0.04
     assert read(real / "reports" / "gate.json")["passed"]
 
 
 def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None:
     """By eye: the image labelled dog shows a dog and a cat."""
-    first = re.findall(r"([^>]*)(?=<br>)", (real / "reports" / "label_noise.html").read_text())[:5]
-    assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in first
+    page = (real / "reports" / "label_issues.html").read_text()
+    keys = list(dict.fromkeys(re.findall(r"[0-9a-f-]{36}_page\d+_index\d+", page)))
+    assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in keys[:5]
 
 
 @pytest.mark.parametrize(
     ("change", "bound"),
     [(name, 0.96 if name.startswith("crop") else 0.98) for name in
-     ("half_size", "double_size", "JPEG_quality_30", "grey", "crop_to_90", "mirrored", "white_border", "other_aspect_ratio")],
+     ("half_size", "double_size", "jpeg_quality_30", "grey",
+      "crop_to_90_percent", "mirrored", "white_border", "other_aspect_ratio")],
 )  # fmt: skip
 def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change: str, bound: float) -> None:
-    assert read(real / "reports" / "metrics.json")["other_files"][change] >= bound
+    assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["predictions"]["value"] >= bound
 
 
 @pytest.mark.parametrize(
@@ -281,11 +298,11 @@ def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change:
 def test_images_unlike_all_that_was_trained_on(
     real: Path, unfamiliar: Path, kinds: tuple[str, ...], right: float, wrong: float, unsure: float
 ) -> None:
-    from quire.evaluation.challenge import ask, challenge_set, outcome
+    from quire.evaluation.challenge import ask, challenge_outcome, challenge_set
 
-    predictor = Predictor(real / "model" / "model.onnx")
+    predictor = Predictor(real / "model")
     images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind in kinds]
-    found = outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
+    found = challenge_outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
     assert found["right"]["value"] >= right
     assert found["decided_wrong"]["value"] <= wrong
     assert found["unsure"]["value"] <= unsure
@@ -299,51 +316,13 @@ def test_no_real_document_is_in_two_sets(real: Path) -> None:
 
 def test_answers_over_http_are_those_of_the_offline_predictor(real: Path, serve: Serve) -> None:
     predicted = {row["key"]: row for row in rows(real / "reports" / "predictions.csv")}
-    with serve(model=str(real / "model" / "model.onnx")) as served:
+    with serve(model=str(real / "model")) as served:
         for image in sorted((real / "data" / "images").iterdir()):
             answer = served.client.post("/v1/classify", files={"image": image.read_bytes()}).json()
             row = predicted.pop(image.stem)
-            assert [answer["prediction"], answer["decision"], answer["reason"] or ""] == [
-                row["prediction"], row["decision"], row["reason"]
-            ]  # fmt: skip
-            assert {label: f"{share:.6f}" for label, share in answer["probabilities"].items()} == {
-                label: row[label] for label in answer["probabilities"]
-            }
+            assert (answer["prediction"], answer["decision"]) == (row["prediction"], row["decision"])
+            assert pack(answer["probabilities"].values()) == row["probabilities"]
     assert not predicted
-
-
-def test_the_exported_graph_answers_as_the_network_does(real: Path) -> None:
-    """An untrained head on the real backbone, exported and run by ONNX Runtime, against PyTorch."""
-    import torch
-
-    from quire.training.damping import Reach
-    from quire.training.encoders import Backbone, Classifier, Encoder, Head, Network
-    from quire.training.familiarity import Nearest
-    from quire.training.onnx_export import export
-    from quire.training.zero_shot import prior_of
-
-    backbone, draws = Backbone("efficientnet-lite0", 224), torch.Generator().manual_seed(0)
-    prior = prior_of(backbone.classifier, {"a": ["281 tabby"], "b": ["151 Chihuahua"], "c": "rest"}, ["a", "b", "c"])
-    network = Network(Encoder(backbone, prior), Head(3, prior))
-    torch.nn.init.normal_(network.head.linear.weight, generator=draws)
-    nearest = Nearest(torch.rand(30, 1280, generator=draws), torch.arange(30) % 3, 3, 2)
-    classifier = Classifier(network, 0.7, nearest, Reach(2, 0.3, 0.2, 0.9)).eval()
-    metadata = {
-        "labels": ["a", "b", "c"],
-        "input": {"size": 224, "resize": "crop"},
-        "decision": {"min_confidence": 0.5, "max_unfamiliarity": 0.5},
-        "lineage": {},
-    }
-    export(classifier, 224, metadata, real / "check" / "model.onnx")
-    predictor = Predictor(real / "check" / "model.onnx")
-    images = np.stack([predictor.prepare(path.read_bytes()) for path in sorted((real / "data" / "images").iterdir())[:5]])
-    with torch.inference_mode():
-        expected = [output.numpy() for output in classifier(torch.from_numpy(images))]
-    outputs = predictor.run(images)
-    found = [outputs.probabilities, outputs.unfamiliarity, predictor.features(images), predictor.feature_map(images)]
-    for one, other in zip(found, expected, strict=True):
-        assert one.shape == other.shape
-        assert np.abs(one - other).max() < 1e-3
 
 
 def test_a_temporary_experiment_records_into_the_repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

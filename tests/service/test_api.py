@@ -24,19 +24,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from PIL import Image
 
 from quire.demo.images import ENCRYPTED, pdf
-from quire.model.predictor import Answer
-from quire.provenance.lineage import imported_files
-from service.engine import Given
-from service.errors import Refused
-from service.settings import Settings
-from service.store import Store
+from quire.model.manifest import ANSWER, FILE
 from tests.conftest import ROOT, free_port
-from tests.quire.lifecycle.test_explain import model
-from tests.quire.model.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import LABELS, write_model
 from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
 
 pytestmark = pytest.mark.server
-__all__ = ["model"]  # the fixture
 
 
 def plain(colour: str, encoding: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
@@ -68,7 +61,7 @@ def test_an_image_as_form_or_as_raw_body_gets_an_answer(server: Server, colour: 
 def test_an_unsure_answer_says_so(server: Server) -> None:
     answer = server.client.post("/v1/classify", content=plain("grey")).json()
     assert answer["decision"] == "unsure"
-    assert answer["prediction"] in METADATA["labels"]  # type: ignore[operator]
+    assert answer["prediction"] in LABELS
 
 
 def test_a_batch_answers_in_order_and_one_bad_image_spoils_only_its_row(server: Server) -> None:
@@ -88,8 +81,20 @@ def test_a_pdf_gets_a_row_for_each_image_of_each_page(server: Server) -> None:
         (1, 0, "other", False),
         (2, 0, "cat", True),
     ]
-    row = server.client.post("/v1/classify/pdf?thumbnails=true", content=pdf([red])).json()["images"][0]
-    assert row["thumbnail"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_row_of_a_pdf_holds_a_small_copy_of_its_image_by_the_name_that_was_asked_for(server: Server) -> None:
+    document = pdf([plain("red", "JPEG", size=(800, 400))])
+
+    def row(query: str) -> dict[str, Any]:
+        return dict(server.client.post(f"/v1/classify/pdf{query}", content=document).json()["images"][0])
+
+    named, earlier, neither = row("?thumbnails=true"), row("?pictures=true"), row("")
+    assert named["thumbnail"] == earlier["picture"]
+    assert set(named) - set(neither) == {"thumbnail"}
+    assert set(earlier) - set(neither) == {"picture"}
+    with Image.open(io.BytesIO(base64.b64decode(named["thumbnail"].removeprefix("data:image/jpeg;base64,")))) as copy:
+        assert copy.size == (320, 160)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,7 @@ def test_a_hostile_image_inside_a_batch_spoils_only_its_row(server: Server) -> N
 @pytest.mark.parametrize(
     ("request_parts", "expected"),
     [
-        ({"files": {"image": plain("red")}}, (400, "wrong_field")),
+        ({"files": {"photo": plain("red")}}, (400, "wrong_field")),
         ({"files": {"image": (None, "http://192.0.2.1/cat.jpg")}}, (400, "wrong_field")),
         ({"files": [("image", plain("red")), ("image", plain("blue"))]}, (400, "too_many_images")),
         ({"files": {"image": ("x", b"")}}, (400, "empty")),
@@ -188,7 +193,9 @@ def test_chunks_without_a_length_are_counted(server: Server) -> None:
 
 def test_other_paths_and_methods_are_refused_in_the_same_words(server: Server) -> None:
     assert refusal(server.client.get("/v2/nothing")) == (404, "not_found")
-    assert refusal(server.client.get("/v1/classify")) == (405, "method_not_allowed")
+    for method, path, allowed in (("GET", "/v1/classify", "POST"), ("POST", "/health", "GET, HEAD")):
+        refused = server.client.request(method, path)
+        assert (*refusal(refused), refused.headers["Allow"]) == (405, "method_not_allowed", allowed)
 
 
 def test_too_many_images_in_a_batch_are_refused(server: Server) -> None:
@@ -226,6 +233,10 @@ def test_bad_feedback_is_refused(server: Server, body: bytes, expected: tuple[in
 
 def test_a_label_outside_the_classes_is_refused(server: Server) -> None:
     answer = server.client.post("/v1/classify", content=plain("red")).json()
+    form = b'--x\r\nContent-Disposition: form-data; name="id"\r\n\r\n' + answer["id"].encode()
+    form += b'\r\n--x\r\nContent-Disposition: form-data; name="label"\r\n\r\nbird\r\n--x--\r\n'
+    headers = {"Content-Type": "Multipart/Form-Data; boundary=x"}  # a media type's case means nothing
+    assert refusal(server.client.post("/v1/feedback", content=form, headers=headers)) == (400, "unknown_label")
     assert refusal(server.client.post("/v1/feedback", json={"id": answer["id"], "label": "bird"})) == (400, "unknown_label")
 
 
@@ -239,26 +250,6 @@ def test_images_are_kept_only_where_configuration_says_so(serve: Serve, server: 
     assert [path.read_bytes() for path in set((server.folder / "store" / "images").glob("*")) - before] == [unsure]
 
 
-def test_what_is_kept_is_forgotten_after_the_days_that_configuration_says(tmp_path: Path) -> None:
-    settings = Settings(store=tmp_path, keep_images="unsure", keep_days=30)
-    store = Store(settings, "model")
-    answers = [
-        Given(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4}), 64, 48, 1.5)
-        for name in ("old", "new", "later")
-    ]
-    for given in answers[:2]:
-        store.log(given, b"image")
-    long_ago = time.time() - 31 * 86400
-    os.utime(tmp_path / "images" / "sha-old", (long_ago, long_ago))
-    store.database.execute("UPDATE answers SET time = ? WHERE id = 'old'", (long_ago,))
-    store.forgotten = long_ago  # an hour has passed
-    store.log(answers[2], b"image")
-    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["sha-later", "sha-new"]
-    with pytest.raises(Refused, match="no answer has the id 'old'"):
-        store.find("old")
-    store.database.close()
-
-
 def test_without_its_pdf_part_the_service_says_so(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pymupdf.py").write_text("raise ImportError('not installed here')")
     monkeypatch.setenv("QUIRE_TEST_PATH", str(tmp_path))
@@ -267,11 +258,10 @@ def test_without_its_pdf_part_the_service_says_so(serve: Serve, tmp_path: Path, 
         assert without.client.post("/v1/classify", content=plain("red")).status_code == 200
 
 
-def test_the_service_imports_nothing_of_the_other_rooms_and_nothing_that_trains() -> None:
-    assert {path.parts[0] for path in imported_files("service.app")} == {"service"}
+def test_the_service_loads_nothing_that_trains_and_nothing_that_only_training_installs() -> None:
     code = "import sys, service.app; print(' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
-    assert not {"torch", "pytorch_lightning", "mlflow", "dvc", "pymupdf", "sklearn", "pandas"} & set(loaded)
+    assert not {"torch", "pytorch_lightning", "mlflow", "dvc", "pymupdf", "sklearn", "pandas", "ruamel"} & set(loaded)
 
 
 def test_probes_metrics_openapi_and_log(server: Server) -> None:
@@ -417,10 +407,10 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("damage", "options", "settings", "message"),
     [
-        ("missing", [], {}, "model.onnx: no such file"),
-        ("damaged", [], {}, "not a model that ONNX Runtime loads"),
+        ("missing", [], {}, "model.json: no such file"),
+        ("damaged", [], {}, "answer_image.onnx: is not the file that model.json names"),
         ("labels", [], {}, "3 probabilities for 2 labels"),
-        ("size", [], {}, "takes images of 8 x 8, its metadata say 16"),
+        ("size", [], {}, "the encoder takes images of 8 x 8, model.json says 16"),
         ("", [], {"max_bytes": "many"}, "QUIRE_MAX_BYTES: Input should be a valid integer"),
         ("", ["--host", "0.0.0.0"], {}, "0.0.0.0 is a public address and QUIRE_OIDC_ISSUER is not set"),
         ("", [], {"store": "/dev/null/store"}, "QUIRE_STORE: /dev/null/store: nothing can be kept there: "),
@@ -430,16 +420,13 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
 def test_what_cannot_be_served_is_one_line_and_exit_1(
     tmp_path: Path, damage: str, options: list[str], settings: dict[str, str], message: str
 ) -> None:
-    metadata: dict[str, Any] = dict(METADATA)
-    if damage == "labels":
-        metadata["labels"] = ["cat", "dog"]
+    model = write_model(tmp_path / "model", ["cat", "dog"] if damage == "labels" else LABELS)
     if damage == "size":
-        metadata["input"] = {"size": 16, "resize": "squash"}
-    model = write_model(tmp_path / "model.onnx", metadata)
+        (model / FILE).write_text((model / FILE).read_text().replace('"size": 8', '"size": 16'))
     if damage == "missing":
-        model.unlink()
+        (model / FILE).unlink()
     if damage == "damaged":
-        model.write_bytes(b"no model")
+        (model / ANSWER).write_bytes(b"no model")
     failed = subprocess.run(
         command(free_port(), *options),
         cwd=ROOT,
@@ -455,7 +442,7 @@ def test_what_cannot_be_served_is_one_line_and_exit_1(
 
 
 def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
-    write_model(tmp_path / "model.onnx", METADATA)
+    write_model(tmp_path / "model")
     port = free_port()
     surroundings = environment(tmp_path, public_without_auth="true")
     process = subprocess.Popen(
@@ -470,13 +457,10 @@ def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
     assert "quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on 0.0.0.0" in output
 
 
-def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(
-    server: Server, serve: Serve, model: Path
-) -> None:
-    """The model of tests/stages/test_explain.py, with its training images beside it."""
+def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(server: Server, serve: Serve) -> None:
     assert "why" not in server.client.post("/v1/classify", content=plain("lime")).json()
-    assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"] == {"places": None, "nearest": []}
-    with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:
+    assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"]["nearest"] == []
+    with serve(explain_neighbours="true") as telling:
         answer = telling.client.post("/v1/classify?explain=true", content=plain("lime")).json()
     places = base64.b64decode(answer["why"]["places"].removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(places)).size == (8, 8)

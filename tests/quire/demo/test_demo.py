@@ -5,7 +5,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from quire.demo.demo import EXPORT, files
+from quire.demo.images import EXPORT, files
 from quire.items.tables import Item, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from quire.command import BadInput
-from quire.demo.demo import files
+from quire.demo.images import files
 from quire.lifecycle.add import EXPORTS, data, demo_files, new_files
 
 

@@ -63,7 +63,7 @@ def test_the_log_of_the_training_images_is_quiet_and_one_of_others_is_not(demo: 
     }
     for name, change in changes.items():
         store = tmp_path / name
-        with serve(model=str(demo / "model" / "model.onnx"), store=str(store)) as served:
+        with serve(model=str(demo / "model"), store=str(store)) as served:
             for path in images:
                 with Image.open(path) as image:
                     change(image.convert("RGB")).save(tmp_path / "sent.png")

@@ -2,7 +2,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from quire.provenance.lock import LOCK, Difference, differences, machine_differences, read_lock
+import pytest
+from git import Repo
+
+from quire.command import BadInput
+from quire.provenance.lock import LOCK, Difference, differences, machine_differences, promised, read_lock
+from tests.conftest import commit
 
 BEFORE = """
 stages:
@@ -32,6 +37,28 @@ def test_what_differs_is_named_once_and_in_the_order_of_the_stages() -> None:
 
 def test_a_stage_that_only_one_lock_has_is_named() -> None:
     assert differences(read_lock(BEFORE), {}) != []
+
+
+@pytest.mark.parametrize("text", ["", "schema: '2.0'", "stages:\n<<<<<<< HEAD\n", "[]"])
+def test_what_is_no_lock_is_an_error_of_one_line(text: str) -> None:
+    with pytest.raises(BadInput, match=r"^dvc\.lock: not a lock of DVC's: [^\n]+$"):
+        read_lock(text)
+
+
+def test_a_commit_that_promises_nothing_we_can_make_is_refused(tmp_path: Path) -> None:
+    Repo.init(tmp_path)
+    commit(tmp_path, "nothing")
+    with pytest.raises(BadInput, match=r"HEAD: the commit has no dvc\.lock, so it promises no result: `make repro`"):
+        promised(tmp_path, "HEAD")
+    (tmp_path / LOCK).write_text("stages: {extract: {deps: [{path: service/decode.py, md5: a}]}}")
+    commit(tmp_path, "before the library lay in quire/")
+    with pytest.raises(BadInput, match=r"HEAD: its dvc\.lock is of an earlier layout of this repository"):
+        promised(tmp_path, "HEAD")
+    (tmp_path / LOCK).write_text(BEFORE)
+    commit(tmp_path, "now")
+    assert promised(tmp_path, "HEAD") == read_lock(BEFORE)
+    with pytest.raises(BadInput, match="nowhere: no such commit here"):
+        promised(tmp_path, "nowhere")
 
 
 def test_machines_are_compared_by_what_changes_last_digits() -> None:

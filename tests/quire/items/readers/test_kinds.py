@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from quire.demo.demo import pdf
+from quire.demo.images import pdf
 from quire.items.readers.kinds import Bounds, Found, Kind, kind_of, read
 from tests.conftest import Encode
 

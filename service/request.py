@@ -1,0 +1,52 @@
+"""What all routes do with a request: who sends it, what it carries, what it asks for, and the answer as JSON."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.errors import Refused
+from service.state import State
+from service.upload import Upload, read_upload
+
+Result = TypeVar("Result")
+
+
+async def on(thread: Executor, work: Callable[..., Result], *arguments: object) -> Result:
+    """What blocking work returns or raises that runs on a thread."""
+    return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
+
+
+async def allowed(request: Request, feedback: bool = False) -> str:
+    """Who asks. Raises Refused where a token is needed and does not allow it."""
+    state: State = request.app.state.quire
+    if state.tokens is None:
+        return "unnamed"
+    scope = state.settings.oidc_feedback_scope if feedback else state.settings.oidc_scope
+    return await on(state.token_thread, state.tokens.check, request.headers.get("authorization"), scope)
+
+
+async def received(request: Request, field: str, max_files: int = 1) -> Upload:
+    """The upload, with a bound on how many are being received at a time. Raises Refused."""
+    state: State = request.app.state.quire
+    if state.inference.under_way >= state.settings.max_requests or state.receiving >= state.settings.max_uploads:
+        raise Refused("busy", "too many requests are under way; try again in a second")
+    state.receiving += 1
+    try:
+        return await read_upload(request, field, max_files, state.settings.max_seconds)
+    finally:
+        state.receiving -= 1
+
+
+def asks_for(request: Request, parameter: str) -> bool:
+    """Whether a parameter of the query is true."""
+    return request.query_params.get(parameter, "").lower() in ("true", "1")
+
+
+def as_json(body: BaseModel, status: int = 200) -> Response:
+    """The fields that were set: an optional one that was not asked for is left out."""
+    return Response(body.model_dump_json(exclude_unset=True), status, media_type="application/json")
