@@ -16,7 +16,7 @@ from quire.items.tables import SETS, Item
 from quire.model.predictor import Predictor
 
 # What experiments are compared by, each with its place in the details: few and short, so that `dvc exp show` fits a terminal.
-# The test set's accuracy is none of them, for that set must choose nothing; the gate and the summary have it.
+# The test set's accuracy is none of them: experiments are not to be chosen by it. The gate, the card and the summary have it.
 METRICS = {
     "accuracy": "cross_validation.accuracy",
     "macro_f1": "cross_validation.macro_f1",
