@@ -98,7 +98,7 @@ def run(project: Path, *command: str, check: bool = True, **environment: str) ->
     spy |= {"QUIRE_OPENED": str(project / ".git" / "opened")}
     author = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     surroundings = os.environ | {"PATH": binaries} | spy | author | environment
-    done = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, check=False, timeout=900)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -96,7 +96,7 @@ def run(project: Path, *command: str, status: int | None = 0, environment: dict[
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     said = done.stdout + done.stderr
     assert status is None or done.returncode == status, said
