@@ -214,7 +214,8 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     latest = max(runs, key=lambda found: found.info.start_time)
     assert latest.info.status == "FAILED"
-    assert len({found.info.run_name for found in runs}) == len(runs)
+    names = [found.info.run_name for found in runs if found.info.run_name != "promotion"]
+    assert len(set(names)) == len(names) >= 2
 
 
 def trained(demo: Path, folder: Path, **changes: Any) -> list[dict[str, str]]:
