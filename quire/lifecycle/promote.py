@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 from quire.command import BadInput
 from quire.evaluation.challenge import Challenge, ask, challenge_set
+from quire.evaluation.gate import Gate
 from quire.items.tables import Assignment, Item, Label, read_table
 from quire.lifecycle.promotions import HISTORY, append, champions, read_history
 from quire.model.predictor import Predictor
@@ -78,11 +79,14 @@ def rollback(root: Path) -> str:
 
 def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None) -> tuple[bool, str]:
     """Whether the model here is refused, and the reason for either."""
-    gate = json.loads((root / GATE).read_text(encoding="utf-8"))
-    failed = [check for check in gate["checks"] if not check["passed"]]
+    gate: Gate = json.loads((root / GATE).read_text(encoding="utf-8"))
+    failed = [
+        f"{check['figure']} is {check['value']}, the bound is {check['bound'].replace('_', ' ')} {check['threshold']}"
+        for check in gate["checks"]
+        if not check["passed"]
+    ]
     if failed:
-        bounds = ("{metric} is {value}, the bound is {bound} {threshold}".format(**check) for check in failed)
-        return True, f"the gate is not passed: {', '.join(bounds)}"
+        return True, f"the gate is not passed: {', '.join(failed)}"
     if champion is None:
         return False, "the gate is passed, and there was no champion"
     paired = _compare(root, client, champion)

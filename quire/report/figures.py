@@ -49,24 +49,25 @@ def _matrix(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) 
         if len(counts) <= MOST_COUNTS or (count and row != column):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(
-                column, row, str(count), ha="center", va="center", color=colour, fontsize=9 if len(counts) <= MOST_COUNTS else 6
+                column, row, str(count), ha="center", va="center", color=colour, fontsize=9 if len(counts) <= MOST_COUNTS else 7
             )
 
 
 def draw_reliability(bins: Sequence[Bin], title: str, path: Path) -> None:
-    """Accuracy against mean confidence, a point a bin with its interval and the number of its images."""
+    """Accuracy against mean confidence, a point a bin with its interval."""
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
     confidence, accuracy = np.array([each["confidence"] for each in bins]), np.array([each["accuracy"]["value"] for each in bins])
     ends = np.array([(each["accuracy"]["low"], each["accuracy"]["high"]) for each in bins])  # (B, 2)
     axes.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
     beyond = np.abs(ends.T - accuracy)  # (2, B)
-    axes.errorbar(confidence, accuracy, beyond, fmt="o", capsize=3, label=f"{len(bins)} bins of equal count, 95 % intervals")
+    label = f"{len(bins)} bins of {min(each['images'] for each in bins)} images or more, 95 % intervals"
+    axes.errorbar(confidence, accuracy, beyond, fmt="o", capsize=3, label=label)
     left, bottom = _below(confidence.min()), _below(ends.min())
     axes.set(
         title=title, xlabel="mean confidence", ylabel="share that is right", xlim=(left, 1 + (1 - left) / 20), ylim=(bottom, 1.02)
     )
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center")
     save(figure, path)
 
 
@@ -104,7 +105,8 @@ def draw_curves(curves: Sequence[Mapping[str, str]], path: Path) -> None:
     losses.legend()
     accuracy.set(title="validation accuracy", xlabel="epoch", ylim=(0, 1.05))
     for axes in (losses, accuracy):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     save(figure, path)
 
 

@@ -15,7 +15,7 @@ from quire.report.render import render
 
 SHOWN = 24  # images on the page
 SIDE = 240  # pixels, of a thumbnail's longer side
-COMMAND = "quire labels push --only disagreement"
+COMMAND = "quire labels push --tool ecotag|label-studio --only disagreement"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
 
     proof = run(changed_model, sys.executable, "-m", "quire", "prove", check=False)
     assert proof.returncode == 1
-    for stage, count in {"extract": 2, "import_labels": 2, "split": 1}.items():
+    for stage, count in {"extract": 2, "import_labels": 3, "split": 1}.items():
         assert f"  {stage:14} {count} outputs identical" in proof.stdout
     assert "DIFFERENT" in proof.stdout
     assert f"first difference: {CHANGED}" in proof.stdout
@@ -83,8 +83,8 @@ def test_an_image_is_traced_to_its_page_its_label_and_the_model(demo: Path) -> N
     (image,) = (demo / "data" / "images").glob("demo-001_page1_index0.*")
     facts = trace(demo, image.stem)
     assert facts["document"] == "data/raw/demo-001.pdf, page 2, image 1 of the page"
-    assert facts["label"] == "other"
-    assert facts["given by"].startswith("ecotag:2: other, demo-ecotag.json annotations[")
+    assert facts["label"] == "dog"
+    assert facts["given by"].startswith("annotator 1: dog, demo-ecotag.json annotations[")
     assert facts["set"] in ("train", "validation", "test")
     assert facts["model"].startswith("model/model.json, version ")
     assert f"commit {Repo(demo).commit('results~1').hexsha}" in facts["run"]
