@@ -24,7 +24,8 @@ PALETTE = [
 class Parameters(BaseModel):
     """What a project looks like in either tool.
 
-    `colours`, as they are used, has one for each class in the order of the classes; in params.yaml any of them may be missing.
+    `colours`, as they are used, has one for each class in the order of the classes; in params.yaml any of them may be missing,
+    and there may be more where the classes are `auto`.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -51,9 +52,8 @@ def read_parameters() -> Parameters:
     except ValidationError as error:
         raise LabellingError(_problem(place, error)) from error
     check_classes(listed, {})
-    classes = listed if listed != "auto" else _labels_so_far()
-    strange = set(parameters.colours) - set(classes) if classes else set()
-    if strange:
+    classes = _labels_so_far() if listed == "auto" else listed
+    if listed != "auto" and (strange := set(parameters.colours) - set(classes)):
         raise LabellingError(f"{PARAMETERS}: labelling.colours: {min(strange)} is none of the classes {', '.join(classes)}")
     return parameters.model_copy(update={"colours": _dealt(classes, parameters.colours)})
 

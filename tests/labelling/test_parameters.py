@@ -55,6 +55,8 @@ def test_classes_that_are_taken_as_they_occur_are_those_of_the_labels(folder: Fo
     change(folder, "[cat, dog, other]", "auto")
     folder.write("data/labels.csv", "key,label,votes,agreement\na,dog,1,1.0\nb,cat,1,1.0\nc,other,1,1.0\nd,cat,1,1.0\n")
     assert list(read_parameters().colours) == ["cat", "dog", "other"]
+    folder.write("data/labels.csv", "key,label,votes,agreement\na,dog,1,1.0\nb,bird,1,1.0\n")
+    assert read_parameters().colours == {"bird": PALETTE[0], "dog": "#00f"}
 
 
 def test_before_the_first_label_the_classes_must_be_listed(ecotag: State, folder: Folder) -> None:

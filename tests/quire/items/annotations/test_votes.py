@@ -35,7 +35,8 @@ def test_each_annotator_has_one_vote_and_more_than_half_of_them_decide(
     said: str, min_votes: int, kind: str, label: str | None, agreement: float
 ) -> None:
     outcome = decide(votes(said), min_votes)
-    assert (outcome.kind, outcome.label, outcome.agreement) == (kind, label, pytest.approx(agreement))
+    assert (outcome.kind, outcome.label) == (kind, label)
+    assert outcome.agreement == pytest.approx(agreement)
     assert outcome.voters == len({each[0] for each in said.split()})
 
 
