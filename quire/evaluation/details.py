@@ -88,5 +88,5 @@ def examine(predictor: Predictor, facts: Facts, challenge: Path, protocols: Path
 
 
 def metrics(details: Details) -> dict[str, float]:
-    """The figures of `METRICS`, to three decimals: all of them are in the details."""
-    return {name: round(figure(details, place) or 0.0, 3) for name, place in METRICS.items()}
+    """The figures of `METRICS`, to four decimals."""
+    return {name: round(figure(details, place) or 0.0, 4) for name, place in METRICS.items()}
