@@ -15,7 +15,7 @@ from quire.items.annotations.exports import export_files, newest, read_export
 from quire.items.annotations.findings import Found, Loss, check, losses, remarks
 from quire.items.annotations.matching import Ledger, matched
 from quire.items.annotations.pseudonyms import Pseudonyms, pseudonyms_of
-from quire.items.annotations.votes import Vote, decide
+from quire.items.annotations.votes import Export, Vote, decide
 from quire.items.tables import Given, Item, Label, read_table, write_json, write_table
 
 
@@ -58,9 +58,7 @@ def import_labels(
     }
     write_table(labels, Label, rows)
     write_table(votes, Given, _given(of_item, people))
-    _report(
-        report, summary, [warning for export in exports for warning in export.warnings], lost | remarks(outcomes, exports, ledger)
-    )
+    _report(report, summary, exports, lost | remarks(outcomes, exports, ledger))
 
 
 def _given(of_item: dict[str, list[Vote]], people: dict[str, str]) -> list[Given]:
@@ -73,7 +71,8 @@ def _given(of_item: dict[str, list[Vote]], people: dict[str, str]) -> list[Given
     return sorted(rows, key=lambda row: (row.key, row.date or "", row.source, row.place, row.label))
 
 
-def _report(report: Path, summary: dict[str, Any], warnings: list[str], found: dict[str, Found]) -> None:
+def _report(report: Path, summary: dict[str, Any], exports: list[Export], found: dict[str, Found]) -> None:
+    warnings = [warning for export in exports for warning in export.warnings]
     for label, count in summary["classes"].items():
         if not count:
             warnings.append(f"no image has the label {label}: the model will not know it")

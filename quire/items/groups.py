@@ -19,14 +19,6 @@ def with_groups(items: Sequence[Item]) -> list[Item]:
     return [replace(item, group=group_of[item.source]) for item in items]
 
 
-def grouped(items: Sequence[Item]) -> list[Group]:
-    """Join images of one document, and documents that hold an image of equal content, into groups."""
-    group_of, groups = _joined_sources(items), defaultdict(list)
-    for item in items:
-        groups[group_of[item.source]].append(str(item.key))
-    return sorted(tuple(sorted(keys)) for keys in groups.values())
-
-
 def _joined_sources(items: Sequence[Item]) -> dict[str, str]:
     """Source → the first, by name, of all that equal images join it with, through others too: a union-find."""
     parent: dict[str, str] = {}

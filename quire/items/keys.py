@@ -22,11 +22,6 @@ def item_key(source: str, page: int | None = None, index: int | None = None) -> 
     return _composed(_placed(name, page, index))
 
 
-def key_of(file_name: str) -> str:
-    """The key that a file name of an export stands for: no folder, no image extension, Unicode composed (NFC)."""
-    return _composed(_without_extension(PurePosixPath(file_name.replace("\\", "/")).name))
-
-
 def older_keys(item: Item) -> set[str]:
     """The other names by which an export may call an item, without its key; another item may have some of them too.
 
@@ -74,11 +69,6 @@ def printable(name: str) -> str:
 def portable(file_name: str) -> str:
     """The name in the characters that every annotation tool takes: of any other, its code point, `{e9}` for `é`."""
     return re.sub(r"[^a-zA-Z0-9\-_. ()]", lambda found: f"{{{ord(found[0]):x}}}", file_name)
-
-
-def unportable(file_name: str) -> str:
-    """The name that `portable` made this one of."""
-    return re.sub(r"\{(10[0-9a-f]{4}|[0-9a-f]{1,5})\}", lambda found: chr(int(found[1], 16)), file_name)
 
 
 def _placed(name: str, page: int | None, index: int | None) -> str:

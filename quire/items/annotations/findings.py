@@ -69,6 +69,6 @@ def _duplicates(outcomes: Mapping[str, Outcome], kept: Mapping[str, Item]) -> Fo
     """Images of equal content whose labels differ: one of them is wrong."""
     of_content: dict[str | None, dict[str, str]] = defaultdict(dict)
     for key, outcome in outcomes.items():
-        if outcome.label:
+        if outcome.label and kept[key].image_sha256:
             of_content[kept[key].image_sha256][key] = outcome.label
     return [{"labels": same} for same in of_content.values() if len(set(same.values())) > 1]

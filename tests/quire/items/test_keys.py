@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from quire.command import BadInput
-from quire.items.keys import item_key, key_of, older_keys, portable, refuse_shared_keys, unportable
+from quire.items.keys import item_key, older_keys, portable, refuse_shared_keys
 from quire.items.tables import Item
 
 
@@ -26,21 +26,6 @@ def kept(source: str, page: int | None = 0, index: int | None = 0, **columns: An
 )
 def test_a_key_is_path_and_place(source: str, page: int | None, index: int | None, key: str) -> None:
     assert item_key(source, page, index) == key
-
-
-@pytest.mark.parametrize(
-    ("file_name", "key"),
-    [
-        ("a_page0_index0.png", "a_page0_index0"),
-        ("a_page0_index0.JPEG", "a_page0_index0"),
-        ("v1.2_page0_index0", "v1.2_page0_index0"),
-        ("folder/a_page0_index0.jpg", "a_page0_index0"),
-        ("folder\\a_page0_index0.jpg", "a_page0_index0"),
-        ("cafe\u0301_page0_index0.png", "caf\u00e9_page0_index0"),
-    ],
-)
-def test_an_exports_file_name_stands_for_a_key_without_its_extension(file_name: str, key: str) -> None:
-    assert key_of(file_name) == key
 
 
 def test_an_image_of_a_pdf_goes_by_the_names_that_earlier_versions_gave() -> None:
@@ -96,6 +81,5 @@ def test_one_source_may_have_many_keys_and_files_without_key_share_none() -> Non
         ("猫🐈&.png", "{732b}{1f408}{26}.png"),
     ],
 )
-def test_a_name_goes_in_the_characters_that_every_tool_takes_and_comes_back(name: str, sent: str) -> None:
+def test_a_name_goes_in_the_characters_that_every_tool_takes(name: str, sent: str) -> None:
     assert portable(name) == sent
-    assert unportable(sent) == name
