@@ -11,7 +11,7 @@ import sys
 import bentoml
 from pydantic import ValidationError
 
-from quire.model.predictor import InvalidModel
+from quire.model.manifest import InvalidModel
 from service.api import create_app
 from service.inference import Inference
 from service.settings import Settings

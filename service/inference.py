@@ -12,9 +12,10 @@ from typing import TypeVar
 import numpy as np
 
 from quire.decode import UndecodableImage, decode
-from quire.model.explain import PLACES, REFERENCES, Explainer, data_uri
+from quire.model.explain import Explainer, data_uri
+from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
-from quire.model.registry import model_file
+from quire.model.registry import model_folder
 from service.commit import commit
 from service.errors import Refused, undecodable
 from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
@@ -25,14 +26,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer with its id; of the image the hash of its bytes, its pixels, and how unlike the training images it is."""
+    """An answer with its id; of the image the SHA-256 of its bytes and its size in pixels."""
 
     id: str
     sha256: str
     answer: Answer
     width: int
     height: int
-    unfamiliarity: float
 
 
 class Inference:
@@ -40,14 +40,13 @@ class Inference:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        with model_file(settings.model) as path:
-            self.predictor = Predictor(path)
-            references = path.with_name(REFERENCES) if settings.explain_neighbours else None
-            self.explainer = Explainer(self.predictor, path.with_name(PLACES), references)
-            version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-            stated = path.with_name("commit")  # a model out of a registry was made by another commit than the code
+        with model_folder(settings.model) as folder:
+            self.predictor = Predictor(folder)
+            self.explainer = Explainer(self.predictor, neighbours=settings.explain_neighbours)
+            stated = folder / "commit"  # a model out of a registry was made by another commit than the code
             of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
-        self.model = ModelVersion(version=version, commit=of_model, data=self.predictor.lineage["images"][:12])
+        data = self.predictor.manifest.lineage["images"][:12]
+        self.model = ModelVersion(version=self.predictor.version, commit=of_model, data=data)
         self.threads = ThreadPoolExecutor(settings.threads, "predict")  # none is started before there is work
         self.under_way = 0
 
@@ -75,16 +74,14 @@ class Inference:
         except UndecodableImage as error:
             raise undecodable(error) from error
         outputs = self.predictor.run(square[None])
-        unfamiliarity = float(outputs.unfamiliarity[0])
-        answer = self.predictor.answer(outputs.probabilities[0], unfamiliarity)
-        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height, unfamiliarity)
+        answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
+        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height)
 
     def explain(self, data: bytes, answer: Answer) -> Explanation:
         """Why an image that was answered got this answer."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [SimilarImage(**asdict(neighbour)) for neighbour in self.explainer.nearest(square)]
-        places = self.explainer.places(square, answer.prediction)
-        return Explanation(places=data_uri(places) if places else None, nearest=nearest)
+        return Explanation(places=data_uri(self.explainer.activation_map(square, answer.prediction)), nearest=nearest)
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""

@@ -37,8 +37,8 @@ class SimilarImage(Body):
     key: str
     label: str
     document: str
-    page: Count
-    """Counted from 0."""
+    page: Count | None
+    """Counted from 0; null where the document is an image file."""
     similarity: Annotated[float, Field(ge=-1, le=1)]
     """The cosine between the features of both images."""
 
@@ -46,8 +46,8 @@ class SimilarImage(Body):
 class Explanation(Body):
     """Why an image got its answer."""
 
-    places: str | None
-    """The image, dark where it does not speak for the answer, as a data URI; null where the model came without that part."""
+    places: str
+    """The image, dark where it does not speak for the answer, as a data URI."""
     nearest: list[SimilarImage]
     """The training images most like it, the nearest first; empty unless the service is configured to name them."""
 

@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QUIRE_", frozen=True)
 
     # In the repository and in a bento alike; or models:/quire@champion, of the MLflow that MLFLOW_TRACKING_URI names.
-    model: Path = Path(__file__).parents[1] / "model" / "model.onnx"
+    model: Path = Path(__file__).parents[1] / "model"
 
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_bytes_together: Annotated[int, Field(gt=0)] = 200_000_000  # of all bodies that are not answered yet

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, free_port
-from tests.quire.model.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import write_model
 
 
 @dataclass
@@ -36,7 +36,7 @@ Serve = Callable[..., AbstractContextManager[Server]]
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """A process environment in which the service reads its model and keeps its store in `folder`."""
     home = folder.parent / "bentoml"  # one for all services, as a user has it
-    own = {"QUIRE_MODEL": str(folder / "model.onnx"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(home)}
+    own = {"QUIRE_MODEL": str(folder / "model"), "QUIRE_STORE": str(folder / "store"), "BENTOML_HOME": str(home)}
     spy = {
         "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("QUIRE_TEST_PATH"), str(ROOT / "tests" / "no_network")])),
         "QUIRE_CONNECTIONS": str(folder / "connections"),
@@ -56,7 +56,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     @contextlib.contextmanager
     def start(**settings: str) -> Iterator[Server]:
         folder, port = tmp_path_factory.mktemp("service"), free_port()
-        write_model(folder / "model.onnx", METADATA)
+        write_model(folder / "model")
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 command(port), cwd=ROOT, env=environment(folder, **settings), stdout=log, stderr=subprocess.STDOUT, text=True

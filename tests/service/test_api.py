@@ -25,12 +25,10 @@ from PIL import Image
 
 from quire.demo.images import ENCRYPTED, pdf
 from tests.conftest import ROOT, free_port
-from tests.quire.lifecycle.test_explain import model
-from tests.quire.model.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import LABELS, write_model
 from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
 
 pytestmark = pytest.mark.server
-__all__ = ["model"]  # the fixture
 
 
 def plain(colour: str, encoding: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
@@ -62,7 +60,7 @@ def test_an_image_as_form_or_as_raw_body_gets_an_answer(server: Server, colour: 
 def test_an_unsure_answer_says_so(server: Server) -> None:
     answer = server.client.post("/v1/classify", content=plain("grey")).json()
     assert answer["decision"] == "unsure"
-    assert answer["prediction"] in METADATA["labels"]  # type: ignore[operator]
+    assert answer["prediction"] in LABELS
 
 
 def test_a_batch_answers_in_order_and_one_bad_image_spoils_only_its_row(server: Server) -> None:
@@ -408,10 +406,10 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("damage", "options", "settings", "message"),
     [
-        ("missing", [], {}, "model.onnx: no such file"),
-        ("damaged", [], {}, "not a model that ONNX Runtime loads"),
+        ("missing", [], {}, "model.json: no such file"),
+        ("damaged", [], {}, "image_encoder.onnx: is not the file that model.json names"),
         ("labels", [], {}, "3 probabilities for 2 labels"),
-        ("size", [], {}, "takes images of 8 x 8, its metadata say 16"),
+        ("size", [], {}, "the encoder takes images of 8 x 8, model.json says 16"),
         ("", [], {"max_bytes": "many"}, "QUIRE_MAX_BYTES: Input should be a valid integer"),
         ("", ["--host", "0.0.0.0"], {}, "0.0.0.0 is a public address and QUIRE_OIDC_ISSUER is not set"),
         ("", [], {"store": "/dev/null/store"}, "QUIRE_STORE: /dev/null/store: nothing can be kept there: "),
@@ -421,16 +419,14 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
 def test_what_cannot_be_served_is_one_line_and_exit_1(
     tmp_path: Path, damage: str, options: list[str], settings: dict[str, str], message: str
 ) -> None:
-    metadata: dict[str, Any] = dict(METADATA)
-    if damage == "labels":
-        metadata["labels"] = ["cat", "dog"]
+    model = write_model(tmp_path / "model", LABELS[:2] if damage == "labels" else LABELS)
+    manifest = (model / "model.json").read_text()
     if damage == "size":
-        metadata["input"] = {"size": 16, "resize": "squash"}
-    model = write_model(tmp_path / "model.onnx", metadata)
+        (model / "model.json").write_text(manifest.replace('"size": 8', '"size": 16'))
     if damage == "missing":
-        model.unlink()
+        (model / "model.json").unlink()
     if damage == "damaged":
-        model.write_bytes(b"no model")
+        (model / "image_encoder.onnx").write_bytes(b"no graph")
     failed = subprocess.run(
         command(free_port(), *options),
         cwd=ROOT,
@@ -446,7 +442,7 @@ def test_what_cannot_be_served_is_one_line_and_exit_1(
 
 
 def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
-    write_model(tmp_path / "model.onnx", METADATA)
+    write_model(tmp_path / "model")
     port = free_port()
     surroundings = environment(tmp_path, public_without_auth="true")
     process = subprocess.Popen(
@@ -461,13 +457,10 @@ def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
     assert "quire: no authentication (QUIRE_OIDC_ISSUER is not set), listening on 0.0.0.0" in output
 
 
-def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(
-    server: Server, serve: Serve, model: Path
-) -> None:
-    """The model of tests/quire/lifecycle/test_explain.py, with its training images beside it."""
+def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(server: Server, serve: Serve) -> None:
     assert "why" not in server.client.post("/v1/classify", content=plain("lime")).json()
-    assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"] == {"places": None, "nearest": []}
-    with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:
+    assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"]["nearest"] == []
+    with serve(explain_neighbours="true") as telling:
         answer = telling.client.post("/v1/classify?explain=true", content=plain("lime")).json()
     places = base64.b64decode(answer["why"]["places"].removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(places)).size == (8, 8)

@@ -15,12 +15,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from quire.demo.images import pdf
-from tests.quire.lifecycle.test_explain import model
 from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
 
 pytestmark = pytest.mark.server
-__all__ = ["model"]  # the fixture
 QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -97,11 +95,9 @@ def test_what_is_refused_says_why_and_the_rest_is_answered(browser: webdriver.Ch
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_why_is_shown_where_it_is_asked_for(
-    browser: webdriver.Chrome, serve: Serve, model: Path, tmp_path: Path, width: int
-) -> None:
+def test_why_is_shown_where_it_is_asked_for(browser: webdriver.Chrome, serve: Serve, tmp_path: Path, width: int) -> None:
     (tmp_path / "green.png").write_bytes(plain("lime"))
-    with serve(model=str(model / "model.onnx"), explain_neighbours="true") as telling:
+    with serve(explain_neighbours="true") as telling:
         opened(browser, telling, width)
         (text,) = send(browser, tmp_path / "green.png", answers=1)
         assert "like dog" not in text

@@ -17,7 +17,7 @@ def test_what_is_kept_is_forgotten_after_the_days_that_configuration_says(tmp_pa
     settings = Settings(store=tmp_path, keep_images="unsure", keep_days=30)
     store = Store(settings, "model")
     answers = [
-        Classified(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4}), 64, 48, 1.5)
+        Classified(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4}, 1.5), 64, 48)
         for name in ("old", "new", "later")
     ]
     for given in answers[:2]:
