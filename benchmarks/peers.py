@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quire.model.predictor import Predictor
+from quire.model.predictor import Predictor, run
 
-MODEL = Path("model/model.onnx")
+MODEL = Path("model")
 Probabilities = Callable[[bytes], NDArray[np.float32]]
 
 
@@ -23,35 +23,21 @@ def onnx_classifier() -> Probabilities:
 
 
 def torch_classifier() -> Probabilities:
-    """The same weights in PyTorch: the frozen backbone's, and the head's out of the model file."""
-    import onnx
+    """The same frozen encoder in PyTorch; what follows it, a thousandth of the work, in the model's own graph."""
     import torch
 
     from quire.command import read_parameters
-    from quire.training.damping import Reach
-    from quire.training.encoders import Backbone, Classifier, Encoder, Head, Network
-    from quire.training.familiarity import Nearest
-    from quire.training.zero_shot import prior_of, rest_of
+    from quire.training.encoders import ImageEncoder
 
     predictor, parameters = Predictor(MODEL), read_parameters("train")
-    backbone = Backbone(parameters["backbone"], parameters["image_size"])
-    groups = parameters["prior"]["groups"]
-    prior = prior_of(backbone.classifier, groups, predictor.labels)
-    head = Head(len(predictor.labels), prior)
-    stored = {each.name: onnx.numpy_helper.to_array(each).copy() for each in onnx.load(MODEL).graph.initializer}
-    for name in ("weight", "bias"):
-        getattr(head.linear, name).data = torch.from_numpy(stored[f"network.head.linear.{name}"])
-    if prior is not None:
-        head.weights.copy_(torch.tensor(predictor.decision["prior_weights"]))
-    rest, decision, references = rest_of(groups, predictor.labels), predictor.decision, np.load(MODEL.with_name("references.npz"))
-    targets = torch.tensor([predictor.labels.index(label) for label in references["labels"]])
-    nearest = Nearest(torch.from_numpy(references["features"]), targets, len(predictor.labels), rest)
-    reach = Reach(rest, **decision["reach"] or {"limit": 0, "scale": 1, "share": 0})
-    classifier = Classifier(Network(Encoder(backbone, prior), head), decision["temperature"], nearest, reach).eval()
+    encoder = ImageEncoder(parameters["backbone"], parameters["image_size"]).eval()
 
     def probabilities(data: bytes) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return np.asarray(classifier(torch.from_numpy(predictor.prepare(data)[None].copy()))[0][0].numpy())
+            features, classes, _ = encoder(torch.from_numpy(predictor.prepare(data)[None].copy()))
+        given = {"features": features.numpy(), "class_probabilities": classes.numpy()}
+        (found,) = run(predictor.head, ("probabilities",), **given)
+        return np.asarray(found[0])
 
     return probabilities
 

@@ -13,6 +13,7 @@ import onnxruntime as ort
 
 from benchmarks.peers import MODEL, onnx_classifier
 from benchmarks.serving import CLIENTS, THREADS, beside, free_port, in_process, jpegs, load, running
+from quire.model.manifest import ENCODER
 from quire.model.predictor import Predictor
 
 WITHOUT = {
@@ -28,7 +29,7 @@ def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
     predictor, options = Predictor(MODEL), ort.SessionOptions()
     options.intra_op_num_threads = intra_op
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    session = ort.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(MODEL / ENCODER, options, providers=["CPUExecutionProvider"])
     inputs = [{"images": predictor.prepare(image)[None]} for image in images]
     return in_process(lambda each: session.run(None, each), inputs)
 

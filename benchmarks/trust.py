@@ -1,4 +1,4 @@
-"""What prior and unfamiliarity cost: the served model against the same backbone with a linear head alone.
+"""What the zero-shot experts and the unfamiliarity cost: the served model against the same encoder with a linear head alone.
 
 python -m benchmarks.trust      after `make repro`; one image, one thread, both in turns
 """
@@ -15,13 +15,14 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
 
 from benchmarks.peers import MODEL
+from quire.model.manifest import ENCODER
 from quire.model.predictor import Predictor
 
 ROUNDS = 300
 
 
 def plain(path: Path, classes: int) -> bytes:
-    """The model's own backbone up to the features, a linear layer and a softmax, as ONNX."""
+    """The model's own encoder up to the features, a linear layer and a softmax, as ONNX."""
     model: onnx.ModelProto = Extractor(onnx.load(path)).extract_model(["images"], ["features"])
     weight = numpy_helper.from_array(np.zeros((1280, classes), np.float32), "head_weight")
     model.graph.initializer.append(weight)
@@ -37,11 +38,11 @@ def main() -> None:
     served, options = Predictor(MODEL), ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    alone = ort.InferenceSession(plain(MODEL, len(served.labels)), options, providers=["CPUExecutionProvider"])
+    alone = ort.InferenceSession(plain(MODEL / ENCODER, len(served.labels)), options, providers=["CPUExecutionProvider"])
     image = np.random.default_rng(0).integers(0, 256, (1, served.size, served.size, 3), dtype=np.uint8)
     works: dict[str, Callable[[], object]] = {
-        "backbone and linear head": lambda: alone.run(["probabilities"], {"images": image}),
-        "served: with prior and unfamiliarity": lambda: served.run(image),
+        "encoder and linear head": lambda: alone.run(["probabilities"], {"images": image}),
+        "served: all experts and unfamiliarity": lambda: served.run(image),
     }
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(ROUNDS):

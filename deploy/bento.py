@@ -3,7 +3,6 @@
 python -m deploy.bento      prints the bento's tag, quire:<commit>-<sha256 of the model>, twelve digits each
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -15,10 +14,12 @@ from pathlib import Path
 from git import Repo
 
 from quire.command import BadInput
-from quire.provenance.lock import LOCK, committed_file, content_hash, outputs, read_lock
+from quire.model.manifest import read_manifest
+from quire.provenance.lock import LOCK, model_parts, promised, strays
 
-PARTS = ("service", "requirements-serve.lock", "pyproject.toml")  # pyproject.toml says how the bento is built
-MODEL = "model/model.onnx"
+# What serving needs: pyproject.toml says how the bento is built.
+PARTS = ("service", "quire/__init__.py", "quire/command.py", "quire/decode.py", "quire/model", "quire/items/__init__.py",
+         "quire/items/readers", "requirements-serve.lock", "pyproject.toml")  # fmt: skip
 
 
 def bento(root: Path) -> str:
@@ -26,48 +27,35 @@ def bento(root: Path) -> str:
 
     Raises BadInput where the model is not the one that the commit's dvc.lock names, or where BentoML refuses.
     """
-    repository = Repo(root)
-    model = _model(root)
-    tag = f"quire:{repository.head.commit.hexsha[:12]}-{hashlib.sha256(model.read_bytes()).hexdigest()[:12]}"
+    repository, lock = Repo(root), promised(root, "HEAD")
+    parts = model_parts(lock)
+    for path in strays(root, lock, parts):
+        raise BadInput(f"{path}: is not the file that the commit's {LOCK} names: commit {LOCK}, or dvc checkout, or dvc pull")
+    version = read_manifest(root / "model")[1]
+    tag = f"quire:{repository.head.commit.hexsha[:12]}-{version[:12]}"
     left_out = repository.git.status("--porcelain", "--", *PARTS).splitlines()
     if left_out:
         print(f"bento: the bento is the commit's; without what is not committed: {', '.join(sorted(left_out))}", file=sys.stderr)
     if _bentoml("get", tag, "--output", "path").returncode:
         with tempfile.TemporaryDirectory() as folder:
-            _export(repository, model, Path(folder))
+            _export(repository, [root / path for path in parts], Path(folder))
             built = _bentoml("build", "--version", tag.partition(":")[2], cwd=folder)
         if built.returncode:
             raise BadInput(f"bentoml build: {built.stderr.strip()[-2000:]}")
     return tag
 
 
-def _model(root: Path) -> Path:
-    """The model's file, checked against the commit's dvc.lock."""
-    text = committed_file(root, "HEAD", LOCK)
-    if text is None:
-        raise BadInput("the commit has no dvc.lock: make repro, then git add data/*.dvc && git commit --all")
-    wanted = outputs(read_lock(text))[MODEL]
-    path = root / MODEL
-    if not path.is_file():
-        raise BadInput(f"{MODEL}: no such file; dvc repro or dvc pull brings it")
-    found = content_hash(path.read_bytes())
-    if found != wanted:
-        raise BadInput(f"{MODEL}: its md5 is {found}, the commit's dvc.lock says {wanted}: commit dvc.lock, or dvc checkout")
-    return path
-
-
-def _export(repository: Repo, model: Path, folder: Path) -> None:
-    """Write the commit's files and the model. `git archive` writes the commit into service/engine.py."""
+def _export(repository: Repo, model: list[Path], folder: Path) -> None:
+    """Write the commit's files and the model. `git archive` writes the commit into service/commit.py."""
     archive = folder / "archive.tar"
     with archive.open("wb") as stream:
         repository.archive(stream, "HEAD", path=list(PARTS))
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
     archive.unlink()
-    (folder / MODEL).parent.mkdir()
-    for path in (model, model.with_name("places.onnx")):  # the second explains answers, where `train` wrote one
-        if path.is_file():
-            shutil.copyfile(path, folder / "model" / path.name)
+    (folder / "model").mkdir()
+    for path in model:
+        shutil.copyfile(path, folder / "model" / path.name)
 
 
 def _bentoml(*arguments: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:

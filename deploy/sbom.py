@@ -20,7 +20,7 @@ LOOK = """
 import hashlib, json, pathlib, subprocess
 from importlib.metadata import distributions
 listed = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n"], capture_output=True, text=True, check=True).stdout
-model = pathlib.Path("/app/bento/src/model/model.onnx").read_bytes()
+model = pathlib.Path("/app/bento/src/model/model.json").read_bytes()
 print(json.dumps({"pypi": sorted((d.name, d.version) for d in distributions()),
                   "deb": sorted(line.split() for line in listed.splitlines()), "model": hashlib.sha256(model).hexdigest()}))
 """
@@ -37,7 +37,7 @@ def sbom(engine: Engine, image: str) -> str:
             purl = PackageURL(kind, namespace, package, release)
             bom.components.add(Component(name=package, version=release, purl=purl, bom_ref=str(purl)))
     hashes = [HashType(alg=HashAlgorithm.SHA_256, content=seen["model"])]
-    model = Component(name="model.onnx", version=seen["model"][:12], type=ComponentType.MACHINE_LEARNING_MODEL, hashes=hashes)
+    model = Component(name="quire", version=seen["model"][:12], type=ComponentType.MACHINE_LEARNING_MODEL, hashes=hashes)
     bom.components.add(model)
     bom.register_dependency(root, bom.components)
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)

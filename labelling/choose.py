@@ -1,26 +1,31 @@
 """Which images to push: all that were kept, or those whose label would teach most."""
 
-import csv
 import hashlib
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from labelling.errors import LabellingError
+from labelling.parameters import LABELS
 from labelling.tool import Image
+from quire.items.annotations.exports import read_export
 from quire.items.keys import portable
+from quire.items.tables import Assignment, Item, Label, Prediction, read_table
 
-IMAGES, ITEMS, LABELS, SPLIT = Path("data/images"), Path("data/items.csv"), Path("data/labels.csv"), Path("data/split.csv")
-OUT_OF_FOLD, PREDICTIONS = Path("model/out_of_fold.csv"), Path("reports/predictions.csv")
+IMAGES, ITEMS, SPLIT = Path("data/images"), Path("data/items.csv"), Path("data/split.csv")
+OUT_OF_FOLD, PREDICTIONS = Path("reports/out_of_fold.csv"), Path("reports/predictions.csv")
 
-Row = dict[str, str]
+Kept = dict[str, Item]  # by key
+Row = TypeVar("Row")
 
 
 def all_images() -> list[Image]:
     """Every image that the ledger keeps, read and held against its hash. Raises LabellingError that names a file."""
-    return [_image(row) for row in _kept().values()]
+    return [_image(key, item) for key, item in _kept().items()]
 
 
 def choose(only: str) -> list[Image]:
@@ -32,24 +37,22 @@ def choose(only: str) -> list[Image]:
     kept = _kept()
     chosen = CHOICES[only](kept)
     guarded = set() if only == "unlabelled" else _guarded(kept)
-    return [_image(kept[key]) for key in sorted(chosen - guarded)]
+    return [_image(key, kept[key]) for key in sorted(chosen - guarded)]
 
 
-def _unlabelled(kept: dict[str, Row]) -> set[str]:
+def _unlabelled(kept: Kept) -> set[str]:
     """Without a label: nobody's vote, a tie, a conflict."""
-    return set(kept) - set(_by_key(LABELS) if LABELS.exists() else {})
+    return set(kept) - set(_label_of())
 
 
-def _disagreement(kept: dict[str, Row]) -> set[str]:
+def _disagreement(kept: Kept) -> set[str]:
     """Labelled images that the cross-validated model calls something else."""
-    rows = _by_key(OUT_OF_FOLD)
-    classes = [name for name in next(iter(rows.values()), {}) if name not in ("key", "fold", "label")]
-    return {key for key, row in rows.items() if key in kept and max(classes, key=lambda name: float(row[name])) != row["label"]}
+    return {row.key for row in _table(OUT_OF_FOLD, Prediction) if row.key in kept and row.prediction != row.label}
 
 
-def _unsure(kept: dict[str, Row]) -> set[str]:
+def _unsure(kept: Kept) -> set[str]:
     """Images of which the served model said unsure, in the last evaluation or as the service's latest answer."""
-    judged = {key for key, row in _by_key(PREDICTIONS).items() if key in kept and row["decision"] == "unsure"}
+    judged = {row.key for row in _table(PREDICTIONS, Prediction) if row.key in kept and row.decision == "unsure"}
     store = _store() / "answers.db"
     if not store.exists():
         return judged
@@ -59,16 +62,17 @@ def _unsure(kept: dict[str, Row]) -> set[str]:
     return judged | _of_content(unsure, kept, "answers of the service were unsure about")
 
 
-def _feedback(kept: dict[str, Row]) -> set[str]:
+def _feedback(kept: Kept) -> set[str]:
     """Images for which people sent the service a label that is not the one in data/labels.csv, or has none there."""
-    label_of = {key: row["label"] for key, row in (_by_key(LABELS) if LABELS.exists() else {}).items()}
-    sent = [row for path in sorted(_store().glob("*.csv")) for row in _rows(path)]
-    _of_content({row["sha256"] for row in sent}, kept, "labels came for")
-    named = {(key, row["label"]) for row in sent for key, item in kept.items() if item["image_sha256"] == row["sha256"]}
-    return {key for key, label in named if label_of.get(key) != label}
+    label_of, sent = _label_of(), defaultdict(set)
+    for path in sorted(_store().glob("*.csv")):
+        for vote in read_export(path.read_bytes(), str(path)).votes:
+            sent[vote.sha256].add(vote.label)
+    named = _of_content(set(sent), kept, "labels came for")
+    return {key for key in named if sent[kept[key].image_sha256] - {label_of.get(key)}}
 
 
-CHOICES: dict[str, Callable[[dict[str, Row]], set[str]]] = {
+CHOICES: dict[str, Callable[[Kept], set[str]]] = {
     "unsure": _unsure,
     "disagreement": _disagreement,
     "feedback": _feedback,
@@ -76,44 +80,42 @@ CHOICES: dict[str, Callable[[dict[str, Row]], set[str]]] = {
 }
 
 
-def _guarded(kept: dict[str, Row]) -> set[str]:
-    """The images of the test set's documents and all that equal one of the test set: they share its fate."""
-    tested = [kept[row["key"]] for row in _rows(SPLIT) if row["set"] == "test" and row["key"] in kept]
-    documents, contents = {row["source"] for row in tested}, {row["image_sha256"] for row in tested}
-    return {key for key, row in kept.items() if row["source"] in documents or row["image_sha256"] in contents}
+def _guarded(kept: Kept) -> set[str]:
+    """The images of the test set's groups: they share its fate."""
+    groups = {kept[row.key].group for row in _table(SPLIT, Assignment) if row.set == "test" and row.key in kept}
+    return {key for key, item in kept.items() if item.group in groups}
 
 
-def _of_content(hashes: set[str], kept: dict[str, Row], what: str) -> set[str]:
+def _of_content(hashes: set[str | None], kept: Kept, what: str) -> set[str]:
     """The images of these contents; what is not in the ledger cannot be pushed, and is said."""
-    strange = hashes - {row["image_sha256"] for row in kept.values()}
+    strange = hashes - {item.image_sha256 for item in kept.values()}
     if strange:
         print(f"push: {what} {len(strange)} images that are not in {ITEMS}; bring their documents in to have them labelled")
-    return {key for key, row in kept.items() if row["image_sha256"] in hashes}
+    return {key for key, item in kept.items() if item.image_sha256 in hashes}
 
 
 def _store() -> Path:
     return Path(os.environ.get("QUIRE_STORE", "feedback"))  # as service/settings.py has it
 
 
-def _kept() -> dict[str, Row]:
-    return {row["key"]: row for row in _rows(ITEMS) if row["status"] == "kept"}
+def _kept() -> Kept:
+    return {str(item.key): item for item in _table(ITEMS, Item) if item.status == "kept"}
 
 
-def _by_key(path: Path) -> dict[str, Row]:
-    return {row["key"]: row for row in _rows(path)}
+def _label_of() -> dict[str, str]:
+    return {row.key: row.label for row in read_table(LABELS, Label)} if LABELS.exists() else {}
 
 
-def _rows(path: Path) -> list[Row]:
+def _table(path: Path, row_type: type[Row]) -> list[Row]:
     if not path.exists():
         raise LabellingError(f"{path} is not there: `dvc repro` makes it")
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return read_table(path, row_type)
 
 
-def _image(row: Row) -> Image:
-    path = IMAGES / row["image"]
+def _image(key: str, item: Item) -> Image:
+    path = IMAGES / str(item.image)
     content = path.read_bytes() if path.exists() else None
-    if content is None or hashlib.sha256(content).hexdigest() != row["image_sha256"]:
+    if content is None or hashlib.sha256(content).hexdigest() != item.image_sha256:
         state = "is not there" if content is None else "is not the file that data/items.csv names"
         raise LabellingError(f"{path} {state}: `dvc repro extract` makes it anew")
-    return Image(row["key"], portable(row["image"]), path, row["image_sha256"], len(content))
+    return Image(key, portable(path.name), path, str(item.image_sha256), len(content))

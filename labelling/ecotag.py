@@ -1,6 +1,5 @@
 """Ecotag: a team, a dataset of images that is locked once it is whole, and a project over it."""
 
-import json
 import mimetypes
 import re
 from collections.abc import Callable, Sequence
@@ -11,10 +10,12 @@ import jwt
 from labelling.errors import CallFailed, LabellingError
 from labelling.parameters import Parameters
 from labelling.session import Bearer, Session
-from labelling.tool import Answer, Image, Pulled, Pushed
+from labelling.tool import Image, Pulled, Pushed
 from labelling.upload import Batch, upload_missing
+from quire.items.annotations.exports import read_export
 
 FILES, BYTES = 10, 25_000_000  # a request's; Ecotag caps the whole request near 30 MB
+LABELS = 90  # a project's
 NAME = re.compile(r"[a-zA-Z0-9_-]{3,48}")
 FILE_NAME = re.compile(r"[a-zA-Z0-9\-_. (){}]{3,512}")
 EXTENSIONS = (".png", ".jpg", ".jpeg")
@@ -34,6 +35,8 @@ class Ecotag:
         odd = [name for name in (project, *self.parameters.colours) if not NAME.fullmatch(name)]
         if odd:
             raise LabellingError(f"{odd[0]!r}: Ecotag takes names of 3 to 48 letters, digits, - and _")
+        if len(self.parameters.colours) > LABELS:
+            raise LabellingError(f"Ecotag takes at most {LABELS} classes, not {len(self.parameters.colours)}")
         for image in images:
             if not FILE_NAME.fullmatch(image.name) or not image.name.lower().endswith(EXTENSIONS):
                 raise LabellingError(f"{image.path}: Ecotag takes {', '.join(EXTENSIONS)} with names of 3 to 512 characters")
@@ -69,7 +72,7 @@ class Ecotag:
             raise LabellingError(f"no project {project} among those that the token's user sees")
         dataset = self.session.json("GET", f"/Projects/{found['id']}/{found['datasetId']}")
         content = self.session.call("GET", f"/Projects/{found['id']}/export").content
-        return Pulled(content, frozenset(file["fileName"] for file in dataset["files"]), _answers(content))
+        return Pulled(content, frozenset(file["fileName"] for file in dataset["files"]), read_export(content, project).votes)
 
     def people(self) -> dict[str, str]:
         """The e-mail address of each user."""
@@ -176,11 +179,6 @@ def _compare(path: str, found: Found, asked: Found) -> None:
 
 def _colours(labels: list[Found]) -> dict[str, str]:
     return {label["name"]: label["color"].lower() for label in labels}
-
-
-def _answers(content: bytes) -> list[Answer]:
-    rows = sorted(json.loads(content)["annotations"], key=lambda row: row["createDate"])
-    return [Answer(row["fileName"], f"ecotag:{row['nameIdentifier']}", row["annotation"]["label"]) for row in rows]
 
 
 def _listed(names: set[str]) -> str:

@@ -12,8 +12,9 @@ from requests.auth import AuthBase
 from labelling.errors import LabellingError
 from labelling.parameters import Parameters
 from labelling.session import Bearer, Session
-from labelling.tool import Answer, Image, Pulled, Pushed
+from labelling.tool import Image, Pulled, Pushed
 from labelling.upload import Batch, upload_missing
+from quire.items.annotations.exports import read_export
 
 FILES, BYTES = 20, 25_000_000  # a request's; Label Studio takes at most 100 files
 PAGE = 500  # tasks a page
@@ -97,8 +98,8 @@ class LabelStudio:
             raise LabellingError(f"no project {project} among those that the token's user sees")
         asked = {"exportType": "JSON", "download_all_tasks": "true"}
         content = self.session.call("GET", f"/api/projects/{found['id']}/export", params=asked).content
-        tasks = json.loads(content)
-        return Pulled(content, frozenset(_name(task) for task in tasks), _answers(tasks))
+        export = read_export(content, project)
+        return Pulled(content, export.names, export.votes)
 
     def people(self) -> dict[str, str]:
         """The e-mail address of each user."""
@@ -162,27 +163,3 @@ def _by_hash(files: Sequence[Found]) -> dict[str, str]:
 
 def _task(image: Image, file: str) -> Found:
     return {"data": {"image": f"/data/{file}", "file_name": image.name, "sha256": image.sha256}}
-
-
-def _name(task: Found) -> str:
-    return str(task["data"].get("file_name") or task["data"].get("image"))
-
-
-def _answers(tasks: Sequence[Found]) -> list[Answer]:
-    """What people chose last: no skip, no empty answer, no prediction, no draft."""
-    latest: dict[tuple[str, int], list[Found]] = {}
-    given = [(task, each) for task in tasks for each in task["annotations"] if not each["was_cancelled"]]
-    for task, annotation in sorted(given, key=lambda pair: str(pair[1]["updated_at"])):
-        latest[_name(task), _person(annotation)] = annotation["result"]
-    return [
-        Answer(name, f"label-studio:{person}", choice)
-        for (name, person), result in latest.items()
-        for region in result
-        if region["type"] == "choices"
-        for choice in region["value"]["choices"]
-    ]
-
-
-def _person(annotation: Found) -> int:
-    person = annotation["completed_by"]
-    return int(person["id"] if isinstance(person, dict) else person)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labelling.choose import CHOICES, all_images, choose
 from labelling.errors import LabellingError
-from labelling.parameters import Parameters
+from labelling.parameters import LABELS, Parameters
 from labelling.tool import Image, Tool
 
 
@@ -16,6 +16,8 @@ def push(tool: Tool, parameters: Parameters, only: str | None) -> None:
     `only` makes a project of its own, a round, named by what was chosen: the same choice is the same round, so that a
     push that broke off goes on, and a choice after the next training is another.
     """
+    if not parameters.colours:
+        raise LabellingError(f"params.yaml: import_labels.classes is auto and {LABELS} holds no label yet: list the classes")
     images = choose(only) if only else all_images()
     project = round_name(parameters.project, only, images) if only else parameters.project
     tool.check(project, images)
@@ -46,4 +48,4 @@ def own_projects(tool: Tool, project: str) -> list[str]:
 def _waiting(tool: Tool, project: str, but: str) -> set[str]:
     """The images that wait for an answer in another of our projects: nobody is asked twice at once."""
     pulled = [tool.pull(name) for name in own_projects(tool, project) if name != but]
-    return {name for each in pulled for name in each.names - {answer.name for answer in each.answers}}
+    return {name for each in pulled for name in each.names - {vote.name for vote in each.votes}}

@@ -8,6 +8,7 @@ from labelling.errors import LabellingError
 from labelling.parameters import Parameters
 from labelling.push import own_projects
 from labelling.tool import Pulled, Tool
+from quire.items.annotations.votes import opinions
 
 SHOWN = 20  # conflicts by name
 
@@ -41,8 +42,8 @@ def describe(project: str, pulled: Pulled, people: dict[str, str], cross_annotat
 def by_annotator(pulled: Pulled) -> dict[str, Labels]:
     """Each annotator's latest label of each image."""
     labels: dict[str, Labels] = defaultdict(dict)
-    for answer in pulled.answers:
-        labels[answer.annotator][answer.name] = answer.label
+    for vote in sorted(pulled.votes, key=lambda vote: vote.date):
+        labels[vote.annotator][vote.name] = vote.label
     return dict(labels)
 
 
@@ -54,9 +55,10 @@ def finished(pulled: Pulled, cross_annotation: int) -> set[str]:
 
 def conflicts(pulled: Pulled) -> dict[str, list[tuple[str, str]]]:
     """The images of which different things were said, and who said what."""
-    said: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for answer in pulled.answers:
-        said[answer.name].add((answer.annotator, answer.label))
+    given = defaultdict(list)
+    for vote in pulled.votes:
+        given[vote.name].append(vote)
+    said = {name: [(who, label) for who, labels in opinions(votes).items() for label in labels] for name, votes in given.items()}
     return {name: sorted(pairs) for name, pairs in said.items() if len({label for _, label in pairs}) > 1}
 
 

@@ -1,9 +1,11 @@
-"""What push, pull and status ask of an annotation tool, and the words they share."""
+"""What push, pull and status ask of an annotation tool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from quire.items.annotations.votes import Vote
 
 
 @dataclass(frozen=True)
@@ -17,15 +19,6 @@ class Image:
     size: int
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One annotator's label for the image of that name; a tool's own order, oldest first."""
-
-    name: str
-    annotator: str
-    label: str
-
-
 @dataclass
 class Pushed:
     """What became of the images of a push; `refused` says why, by name."""
@@ -37,11 +30,11 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Pulled:
-    """A project's export as it came, the names of all its images and the answers in it."""
+    """A project's export as it came, the names of all its images and the votes in it."""
 
     content: bytes
     names: frozenset[str]
-    answers: list[Answer]
+    votes: list[Vote]
 
 
 class Tool(Protocol):

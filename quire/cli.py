@@ -23,17 +23,17 @@ app.add_typer(store, name="store")
 
 @app.command()
 def add(
-    pdfs: Annotated[Path | None, typer.Argument(help="A folder of PDFs; they take the demo's place.")] = None,
+    source: Annotated[Path | None, typer.Argument(help="A folder, a zip or a file: PDFs and images.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="An export of labels, or a folder of them.")] = None,
     challenge: Annotated[Path | None, typer.Option(help="A folder of images that are never trained on.")] = None,
 ) -> None:
-    """Bring your data in, tracked by DVC.
+    """Bring your data in, tracked by DVC. They take the demo's place; without an export, folders of images name the labels.
 
     Example: quire add ~/pdfs --annotations ~/export.json
     """
-    from quire.lifecycle.add import data
+    from quire.lifecycle.add import add
 
-    data(pdfs, annotations, challenge, DATA)
+    print(f"add: {add(source, annotations=annotations, challenge=challenge, folder=DATA)}")
 
 
 @app.command()

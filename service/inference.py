@@ -73,15 +73,15 @@ class Inference:
             square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
-        outputs = self.predictor.run(square[None])
-        answer = self.predictor.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
+        answer = self.predictor.classify_square(square)
         return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height)
 
     def explain(self, data: bytes, answer: Answer) -> Explanation:
         """Why an image that was answered got this answer."""
         square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [SimilarImage(**asdict(neighbour)) for neighbour in self.explainer.nearest(square)]
-        return Explanation(places=data_uri(self.explainer.activation_map(square, answer.prediction)), nearest=nearest)
+        activation = self.explainer.activation_map(square, answer.prediction)
+        return Explanation(places=data_uri(activation), nearest=nearest)
 
     def warm_up(self) -> None:
         """Answer a blank image, as a check that the model answers at all."""

@@ -1,7 +1,7 @@
 """What the service remembers: which answers it gave, and the labels that people sent for them.
 
 Answers are rows of a SQLite file that all workers share. A label is a CSV file of its own, named by the answer's
-id, as `import_labels` reads it: `make data ANNOTATIONS=feedback` brings the new ones in.
+id, as `import_labels` reads it: `quire add --annotations feedback` brings the new ones in.
 """
 
 import csv

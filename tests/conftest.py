@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -23,14 +23,6 @@ ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("QUIRE_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 Encode = Callable[..., bytes]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests put into the content caches is theirs alone, and ends with them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUIRE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from pathlib import Path
 from dvc.config import Config
 
 from deploy.doctor import Finding
-from quire.provenance.lock import content_hash, outputs, read_lock
+from quire.provenance.lock import LOCK, model_parts, read_lock, strays
 
-MODEL = "model/model.onnx"
 PATTERNS = {
     "an AWS access key": rb"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
@@ -24,19 +23,16 @@ PATTERNS = {
 
 def model(project: Path) -> Finding:
     """Whether the model at hand is the one of dvc.lock."""
-    lock, file = project / "dvc.lock", project / MODEL
-    if not lock.exists():
+    if not (project / LOCK).exists():
         return Finding("model", "skip", "no dvc.lock yet: make repro")
-    locked = outputs(read_lock(lock.read_text(encoding="utf-8"))).get(MODEL)
-    if locked is None or not file.exists():
-        return Finding(
-            "model", "fix", f"{MODEL} is not in dvc.lock" if locked is None else f"{MODEL} is missing", "dvc pull, or make repro"
-        )
-    if content_hash(file.read_bytes()) != locked:
-        return Finding(
-            "model", "fix", f"{MODEL} is not the one of dvc.lock", "dvc checkout brings that one, make repro makes it anew"
-        )
-    return Finding("model", "ok", f"{MODEL} is the one of dvc.lock")
+    lock = read_lock((project / LOCK).read_text(encoding="utf-8"))
+    parts = model_parts(lock)
+    if not parts:
+        return Finding("model", "fix", f"{LOCK} names no model", "make repro")
+    wrong = strays(project, lock, parts)
+    if wrong:
+        return Finding("model", "fix", f"{wrong[0]} is not the one of {LOCK}", "dvc checkout or dvc pull brings it")
+    return Finding("model", "ok", f"model/ is the one of {LOCK}")
 
 
 def secrets(project: Path) -> Finding:

@@ -1,6 +1,8 @@
 """Bring the demo in, where data/raw is empty: from DVC's cache, or drawn."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,37 +15,40 @@ FOLDERS = ("raw", "annotations", "challenge")
 
 
 def demo(data: Path) -> None:
-    """Fill an empty `data/raw`: from DVC's cache where a pointer names data, else with the drawn demo.
+    """Fill an empty `data/raw`: from DVC's cache where pointers name data, else with the drawn demo.
 
-    Raises BadInput where the pointer names other data than the demo and the cache does not hold it.
+    Raises BadInput, and leaves everything as it is, where a pointer names other data than the demo and the cache lacks them.
     """
-    pointers = [f"{data / name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()]
-    cached = bool(pointers) and all(map(_is_cached, pointers))
-    if cached and dvc("checkout", "--quiet", *pointers).returncode == 0 and any((data / "raw").glob("*")):
+    pointers = {name: data / f"{name}.dvc" for name in FOLDERS if (data / f"{name}.dvc").exists()}
+    named = {name: str(YAML(typ="safe").load(pointer)["outs"][0]["md5"]) for name, pointer in pointers.items()}
+    if named and _are_cached(named.values()):
+        dvc("checkout", "--quiet", *map(str, pointers.values()))
+    if any((data / "raw").glob("*")):
         print(f"demo: {data / 'raw'} restored from DVC's cache")
         return
     drawn = dict(files())
+    for name, md5 in named.items():
+        if md5 != _folder_hash({path.relative_to(name): content for path, content in drawn.items() if path.parts[0] == name}):
+            raise BadInput(f"{data / name}.dvc names data that are not in DVC's cache: `quire store pull` fetches them")
     for path, content in drawn.items():
         (data / path).parent.mkdir(parents=True, exist_ok=True)
         (data / path).write_bytes(content)
-    if pointers and not _are_named(pointers):
-        for path in drawn:
-            (data / path).unlink()
-        raise BadInput(f"{data / 'raw'} is empty and {pointers[0]} names data that is not in DVC's cache: `dvc pull` fetches it")
     track(data / name for name in FOLDERS)
     count = sum(path.parts[0] == "raw" for path in drawn)
     print(f"demo: drew {count} files into {data / 'raw'}, PDFs and photos, and labels into {data / 'annotations'}")
 
 
-def _is_cached(pointer: str) -> bool:
-    """Whether DVC's cache holds what a pointer names: `dvc checkout` would ask the remote for what it does not."""
-    md5 = str(YAML(typ="safe").load(Path(pointer))["outs"][0]["md5"])
-    cache = Path(dvc("cache", "dir").stdout.strip())
-    return Path(cache, "files", "md5", md5[:2], md5[2:]).exists()
+def _are_cached(hashes: Iterable[str]) -> bool:
+    """Whether DVC's cache holds content of these hashes: `dvc checkout` would ask the remote for what it does not."""
+    cache = Path(dvc("cache", "dir").stdout.strip(), "files", "md5")
+    return all((cache / md5[:2] / md5[2:]).exists() for md5 in hashes)
 
 
-def _are_named(pointers: list[str]) -> bool:
-    """Whether the files that are here are those that the pointers name, in the cache or not."""
-    status = json.loads(dvc("status", "--json", *pointers).stdout)
-    states = {state for changes in status.values() for change in changes for state in change.get("changed outs", {}).values()}
-    return states <= {"not in cache"}
+def _folder_hash(contents: dict[Path, bytes]) -> str:
+    """The hash by which DVC names a folder of these files: that of the JSON list of theirs, in the order of their paths.
+
+    `dvc status` cannot tell: of what the cache lacks it says so, whatever lies in the folder.
+    """
+    hashes = {path.as_posix(): hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in contents.items()}
+    listed = json.dumps([{"md5": hashes[path], "relpath": path} for path in sorted(hashes)])
+    return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"

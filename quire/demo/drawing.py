@@ -16,7 +16,7 @@ from quire.demo.shapes import COVERS, FACES, PALETTE, THINGS, Face, Shape, face
 SCALE = 2  # drawn larger and reduced, for smooth edges
 SIZES = ((320, 240), (240, 320), (300, 300), (360, 240), (280, 350), (220, 220), (400, 300))
 OTHER_FACES = {"fox": "red", "teddy": "fur", "rabbit": "fur"}  # animals that are neither cat nor dog, and the colours of each
-LIKENESS = 0.55  # how far a trait of a cat may go towards a dog's, and the other way round
+LIKENESS = 0.45  # how far a trait of a cat may go towards a dog's, and the other way round
 CIRCLE = [(math.cos(math.tau * step / 40), math.sin(math.tau * step / 40)) for step in range(40)]
 
 
@@ -43,7 +43,7 @@ def draw(kind: str, random: Random) -> Image.Image:
     _background(image, random)
     frame = _frame(image.size, random)
     _paint(image, _subject(kind, random), frame, random)
-    if random.random() < 0.15:
+    if random.random() < 0.12:
         _paint(image, random.choice(list(COVERS.values())), frame, random)
     return _photographed(image.reduce(SCALE), random)
 
@@ -70,9 +70,9 @@ def _between(own: Face, other: Face, random: Random) -> Face:
 
 
 def _frame(size: tuple[int, int], random: Random) -> Frame:
-    """Mostly the subject fills the middle; one in four is far away or cut by the edge."""
+    """Mostly the subject fills the middle; one in five is far away or cut by the edge."""
     unit, off = random.uniform(0.28, 0.38), 0.08
-    if random.random() < 0.25:
+    if random.random() < 0.2:
         unit, off = random.choice(((random.uniform(0.12, 0.2), 0.25), (random.uniform(0.4, 0.5), 0.3)))
     x, y = (length * random.uniform(0.5 - off, 0.5 + off) for length in size)
     return Frame(x, y, unit * min(size), random.gauss(0, 0.15), random.uniform(0.75, 1))
@@ -109,9 +109,9 @@ def _pale(random: Random) -> tuple[int, int, int]:
 
 
 def _photographed(image: Image.Image, random: Random) -> Image.Image:
-    """The image as a camera gives it: slightly out of focus, and three in ten with a flaw."""
+    """The image as a camera gives it: slightly out of focus, and one in five with a flaw."""
     image = image.filter(ImageFilter.GaussianBlur(random.uniform(0, 0.8)))
-    return random.choice(FLAWS)(image, random) if random.random() < 0.3 else image
+    return random.choice(FLAWS)(image, random) if random.random() < 0.2 else image
 
 
 def _grain(image: Image.Image, random: Random) -> Image.Image:

@@ -16,6 +16,7 @@ from PIL import Image
 from quire.demo.drawing import draw, encoded
 from quire.items.keys import item_key
 
+SEED = 3
 KINDS = ("cat", "dog", "other")
 EXPORT = "demo-ecotag.json"
 ORDINARY = 48  # documents without a trap but the repeat at the end
@@ -42,12 +43,12 @@ class Source(NamedTuple):
 def files() -> Iterator[tuple[Path, bytes]]:
     """Every file of the demo, relative to the data folder, with its bytes."""
     shown: dict[str, str] = {}
-    for source in (*map(_ordinary, range(ORDINARY)), *_odd_images(Random("odd images")), *_odd_files()):
+    for source in (*map(_ordinary, range(ORDINARY)), *_odd_images(Random(f"{SEED} odd images")), *_odd_files()):
         yield Path("raw", source.path), source.content
         shown |= source.shown
     yield Path("annotations", EXPORT), (json.dumps(export(shown), indent=1) + "\n").encode()
     for kind in KINDS:
-        random = Random(f"challenge {kind}")
+        random = Random(f"{SEED} challenge {kind}")
         for number in range(CHALLENGES):
             yield Path("challenge", kind, f"{number}.jpg"), encoded(draw(kind, random), quality=60)
 
@@ -55,7 +56,7 @@ def files() -> Iterator[tuple[Path, bytes]]:
 def _ordinary(number: int) -> Source:
     """A document of one to seven images, the first once more at its end, as the client's producer makes them."""
     path = f"demo-{number:03}.pdf"
-    random = Random(path)
+    random = Random(f"{SEED} {path}")
     kinds = [random.choice(KINDS) for _ in range(random.choice((1, 3, 4, 5, 6, 7)))]
     images = [encoded(draw(kind, random)) for kind in kinds]
     return _document(path, [*images, images[0]] if len(images) > 1 else images, kinds)
@@ -95,7 +96,7 @@ def _masked(image: Image.Image) -> Image.Image:
 
 def _odd_files() -> Iterator[Source]:
     """Files without an image to be had."""
-    whole = pdf([encoded(draw("cat", Random("damaged")))])
+    whole = pdf([encoded(draw("cat", Random(SEED)))])
     yield Source("damaged.pdf", whole[: len(whole) // 2], {})
     yield Source("empty.pdf", b"", {})
     yield Source("encrypted.pdf", ENCRYPTED, {})
@@ -127,7 +128,7 @@ def export(shown: dict[str, str]) -> dict[str, Any]:
     votes += [("3", name, shown[name]) for name in names[30:40]]  # two annotators who agree
     votes.append(("2", "demo-999_page0_index0.png", "cat"))  # an orphan: no such document
     votes.append(("2", "catalogue_page0_index0.png", "cat"))  # another: there are two such documents
-    Random(EXPORT).shuffle(votes)  # Ecotag's exports have no order
+    Random(SEED).shuffle(votes)  # Ecotag's exports have no order
     annotations = [
         {"nameIdentifier": who, "createDate": TICKS + number, "fileName": name, "annotation": {"label": kind}}
         for number, (who, name, kind) in enumerate(votes)

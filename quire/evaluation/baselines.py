@@ -1,28 +1,43 @@
 """What needs no pixels: if a baseline is nearly as good as the model, the model may have learnt a shortcut."""
 
-from collections import Counter
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
-from quire.evaluation.metrics import Figure, proportion
+from quire.evaluation.metrics import Figure, share
 
-
-def majority(targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> Figure:
-    """Cross-validated accuracy of always naming the commonest class of the other folds."""
-    correct = 0
-    for fold in np.unique(fold_of):
-        commonest = Counter(targets[fold_of != fold].tolist()).most_common(1)[0][0]
-        correct += int((targets[fold_of == fold] == commonest).sum())
-    return proportion(correct, len(targets))
+MOST_SIZES = 2000  # images that a tree of the forest is grown on, at most
 
 
-def size_only(sizes: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64], seed: int) -> Figure:
-    """Cross-validated accuracy of a random forest on width, height and aspect ratio; sizes are (N, 2) in pixels."""
-    inputs = np.column_stack([sizes, sizes[:, 0] / sizes[:, 1]])
-    correct = 0
-    for fold in np.unique(fold_of):
-        forest = RandomForestClassifier(random_state=seed).fit(inputs[fold_of != fold], targets[fold_of != fold])
-        correct += int((forest.predict(inputs[fold_of == fold]) == targets[fold_of == fold]).sum())
-    return proportion(correct, len(targets))
+class Baselines(TypedDict):
+    """Cross-validated accuracy of naming the commonest class, and of what width, height and their ratio tell."""
+
+    majority: Figure
+    size: Figure
+
+
+def baselines(sizes: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64], seed: int) -> Baselines:
+    """Both baselines, each fold predicted by what the others teach; sizes are (N, 2) in pixels, targets and folds (N,)."""
+    return {
+        "majority": _crossed(DummyClassifier(strategy="most_frequent"), sizes, targets, fold_of),
+        "size": _crossed(size_forest(len(targets), seed), shapes(sizes), targets, fold_of),
+    }
+
+
+def shapes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width, height and aspect ratio, (N, 3), of sizes (N, 2) in pixels."""
+    return np.column_stack([sizes, sizes[:, 0] / sizes[:, 1]])
+
+
+def size_forest(images: int, seed: int) -> RandomForestClassifier:
+    """A random forest on the shapes of so many images, unfitted."""
+    return RandomForestClassifier(max_samples=MOST_SIZES if images > MOST_SIZES else None, random_state=seed)
+
+
+def _crossed(classifier: Any, inputs: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> Figure:
+    guesses = cross_val_predict(classifier, inputs, targets, groups=fold_of, cv=LeaveOneGroupOut())
+    return share(guesses == targets)

@@ -1,7 +1,7 @@
 """Images with labels that are never trained, calibrated or tuned on: data/challenge.
 
-A folder a label, perhaps with a folder a kind in it (`other/animals/…`); or any folders and a `pictures.csv` whose
-columns `file` and `label`, and perhaps `kind`, say what is what. `evaluate` reports by kind.
+A folder a label, perhaps with a folder a kind in it (`other/animals/…`); or any folders and one CSV file at the top, of
+any name, whose columns `file` and `label`, and perhaps `kind`, say what is what. `evaluate` reports by kind.
 """
 
 import csv
@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
+
+import numpy as np
 
 from quire.command import BadInput
 from quire.decode import UndecodableImage
-from quire.evaluation.metrics import proportion
-from quire.model.predictor import UNSURE, Answer, Predictor
+from quire.evaluation.metrics import Figure, outcome
+from quire.model.manifest import UNSURE
+from quire.model.predictor import Answer, Predictor
 
-LIST = "pictures.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -29,20 +31,47 @@ class Challenge:
     kind: str
 
 
-def challenge_set(folder: Path, labels: list[str]) -> list[Challenge]:
-    """The images in `folder`, sorted; none where it is empty. Raises BadInput for a label that the model has not."""
-    listed = folder / LIST
-    rows = _listed(listed) if listed.exists() else _by_folder(folder)
+class ChallengeOutcome(TypedDict):
+    """What became of images with labels, and why the model was unsure of some."""
+
+    images: int
+    right: Figure
+    decided_wrong: Figure
+    unsure: Figure
+    reasons: dict[str, int]
+
+
+class ChallengeReport(TypedDict):
+    """Over all images, and for each kind."""
+
+    all: ChallengeOutcome
+    kinds: dict[str, ChallengeOutcome]
+
+
+def challenge_set(folder: Path, labels: Sequence[str]) -> list[Challenge]:
+    """The images in `folder`, sorted; none where it is empty.
+
+    Raises BadInput for a label that the model has not, for two lists, and for what a list names wrongly.
+    """
+    listed = _list_in(folder)
+    rows = _listed(listed) if listed else _by_folder(folder)
     for row in rows:
         if row.label not in labels:
-            hint = "" if listed.exists() else f"; name the folder after a label, or say each image's in {listed} (file,label,kind)"
-            raise BadInput(f"{row.file}: {row.label!r} is none of the labels {', '.join(labels)}{hint}")
+            hint = f"; name the folder after a label, or list the images in a CSV file in {folder} (file,label,kind)"
+            raise BadInput(f"{row.file}: {row.label!r} is none of the labels {', '.join(labels)}{'' if listed else hint}")
     return sorted(rows, key=lambda row: row.file)
+
+
+def _list_in(folder: Path) -> Path | None:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv") if folder.is_dir() else []
+    if len(found) > 1:
+        raise BadInput(f"{found[0]} and {found[1]}: two lists; one CSV file says what each image is")
+    return found[0] if found else None
 
 
 def _listed(path: Path) -> list[Challenge]:
     rows = []
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         missing = {"file", "label"} - set(reader.fieldnames or [])
         if missing:
@@ -75,22 +104,25 @@ def ask(predictor: Predictor, images: Sequence[Challenge]) -> list[Answer]:
     return answers
 
 
-def report(images: Sequence[Challenge], answers: Sequence[Answer]) -> dict[str, Any]:
-    """By kind and over all: right (whether or not it was sure), decided wrong, unsure and why; shares with intervals."""
-    kinds = sorted({image.kind for image in images})
-    pairs = list(zip([(image.label, image.kind) for image in images], answers, strict=True))
-    of_kind = {kind: outcome([(label, answer) for (label, name), answer in pairs if name == kind]) for kind in kinds}
-    return {"all": outcome([(label, answer) for (label, _), answer in pairs]), "kinds": of_kind}
+def challenge_report(predictor: Predictor, folder: Path) -> ChallengeReport | None:
+    """How the served model does on the images in `folder`, over all and by kind; None where there are none."""
+    images = challenge_set(folder, predictor.labels)
+    if not images:
+        return None
+    of_kind: dict[str, list[tuple[str, Answer]]] = {kind: [] for kind in sorted({image.kind for image in images})}
+    for image, answer in zip(images, ask(predictor, images), strict=True):
+        of_kind[image.kind].append((image.label, answer))
+    together = [pair for pairs in of_kind.values() for pair in pairs]
+    return {"all": challenge_outcome(together), "kinds": {kind: challenge_outcome(pairs) for kind, pairs in of_kind.items()}}
 
 
-def outcome(pairs: Sequence[tuple[str, Answer]]) -> dict[str, Any]:
+def challenge_outcome(pairs: Sequence[tuple[str, Answer]]) -> ChallengeOutcome:
     """What became of images with labels."""
-    count = len(pairs)
     reasons = Counter(answer.reason for _, answer in pairs if answer.reason)
+    correct = np.array([answer.prediction == label for label, answer in pairs], bool)
+    answered = np.array([answer.decision != UNSURE for _, answer in pairs], bool)
     return {
-        "images": count,
-        "right": proportion(sum(answer.prediction == label for label, answer in pairs), count),
-        "decided_wrong": proportion(sum(answer.decision not in (UNSURE, label) for label, answer in pairs), count),
-        "unsure": proportion(reasons.total(), count),
-        "reasons": {"low_confidence": reasons["low_confidence"], "unfamiliar": reasons["unfamiliar"]},
+        "images": len(pairs),
+        **outcome(correct, answered),
+        "reasons": {name: reasons[name] for name in ("low_confidence", "unfamiliar")},
     }

@@ -3,19 +3,36 @@
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from sklearn.ensemble import RandomForestClassifier
 
-from quire.decode import decode, resize
-from quire.evaluation.metrics import proportion
+from quire.decode import decode
+from quire.evaluation.baselines import shapes, size_forest
+from quire.evaluation.metrics import Figure, share
+from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
 
 MOST = 300  # images; of more, so many are drawn with a seed
+
+
+class Stays(TypedDict):
+    """Shares that stay: of the predictions, of the decisions, and of what the size alone would have predicted."""
+
+    predictions: Figure
+    decisions: Figure
+    size_baseline: Figure
+
+
+class Robustness(TypedDict):
+    """What stays through each change, and of how many images."""
+
+    images: int
+    changes: dict[str, Stays]
 
 
 def _scaled(factor: float) -> Callable[[Image.Image], Image.Image]:
@@ -33,46 +50,43 @@ def _cropped(image: Image.Image) -> Image.Image:
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "half size": _scaled(0.5),
-    "double size": _scaled(2),
-    "JPEG quality 30": _jpeg,
+    "half_size": _scaled(0.5),
+    "double_size": _scaled(2),
+    "jpeg_quality_30": _jpeg,
     "grey": lambda image: image.convert("L").convert("RGB"),
-    "crop to 90 %": _cropped,
+    "crop_to_90_percent": _cropped,
     "mirrored": ImageOps.mirror,
-    "white border": lambda image: ImageOps.expand(image, max(image.size) // 20, "white"),
-    "other aspect ratio": lambda image: image.resize((round(image.width * 1.2), image.height)),
+    "white_border": lambda image: ImageOps.expand(image, max(image.size) // 20, "white"),
+    "other_aspect_ratio": lambda image: image.resize((round(image.width * 1.2), image.height)),
 }
 
 
-def other_files(
-    predictor: Predictor, files: Sequence[bytes], sizes: NDArray[np.float64], targets: NDArray[np.int64], seed: int
-) -> dict[str, Any]:
-    """Per change: the share of answers that stay, both the likeliest label and the decision.
+def robustness(
+    predictor: Predictor, files: Sequence[Path], sizes: NDArray[np.float64], targets: NDArray[np.int64], seed: int
+) -> Robustness:
+    """Per change: the share of answers that stay. Of many files a seeded draw is read, and no other.
 
     Beside it the same share for the baseline that knows width and height alone. Sizes are (N, 2) in pixels, targets (N,).
     """
     chosen = sorted(Random(seed).sample(range(len(files)), min(MOST, len(files))))
-    forest = RandomForestClassifier(random_state=seed).fit(_shape(sizes), targets)
+    forest = size_forest(len(targets), seed).fit(shapes(sizes), targets)
     with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda number: _answers(predictor, decode(files[number])), chosen))
-    plain = forest.predict(_shape(sizes[chosen]))
-    return {"images": len(chosen)} | {
-        name: {
-            "stay": proportion(sum(row[name][0].prediction == row[""][0].prediction for row in rows), len(rows)),
-            "decisions_stay": proportion(sum(row[name][0].decision == row[""][0].decision for row in rows), len(rows)),
-            "size_baseline_stays": proportion(
-                int((forest.predict(_shape(np.array([row[name][1] for row in rows], np.float64))) == plain).sum()), len(rows)
-            ),
+        rows = list(pool.map(lambda number: _answers(predictor, decode(files[number].read_bytes())), chosen))
+    plain = forest.predict(shapes(sizes[chosen]))
+
+    def stays(name: str) -> Stays:
+        new = forest.predict(shapes(np.array([row[name][1] for row in rows], np.float64)))
+        return {
+            "predictions": share(np.array([row[name][0].prediction == row[""][0].prediction for row in rows])),
+            "decisions": share(np.array([row[name][0].decision == row[""][0].decision for row in rows])),
+            "size_baseline": share(new == plain),
         }
-        for name in CHANGES
-    }
 
-
-def _shape(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.column_stack([sizes, sizes[:, 0] / sizes[:, 1]])  # as quire.evaluation.baselines
+    return {"images": len(chosen), "changes": {name: stays(name) for name in CHANGES}}
 
 
 def _answers(predictor: Predictor, image: Image.Image) -> dict[str, tuple[Answer, tuple[int, int]]]:
+    """The answer for the image, under "", and for each change of it; and the size of each."""
     changed = {"": image} | {name: change(image) for name, change in CHANGES.items()}
     squares = np.stack([resize(each, predictor.size, predictor.rule) for each in changed.values()])  # (9, S, S, 3) uint8
     outputs = predictor.run(squares)

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from quire.command import BadInput
 from quire.decode import UndecodableImage, decode
-from quire.model.explain import PLACES, REFERENCES, Explainer
+from quire.model.explain import Explainer
 from quire.model.predictor import Answer, Predictor
-from quire.provenance.results import MODEL
 from quire.report.figures import draw_explanation
 
 
@@ -16,21 +15,16 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
 
     Raises BadInput for what is neither, and for an image or a model that cannot be read.
     """
-    file = find(asked, images)
+    file, explainer = find(asked, images), Explainer(Predictor(model), neighbours=True)
+    content, predictor = file.read_bytes(), explainer.predictor
     try:
-        predictor = Predictor(model / Path(MODEL).name)
-        explainer = Explainer(predictor, model / PLACES, model / REFERENCES)
-        square = predictor.prepare(file.read_bytes())  # (S, S, 3) uint8
-        answer = predictor.classify(file.read_bytes())
+        answer, square = predictor.classify(content), predictor.prepare(content)  # (S, S, 3) uint8
     except UndecodableImage as error:
         raise BadInput(f"{file}: {error}") from error
-    neighbours = explainer.nearest(square, file.stem)
+    neighbours = explainer.nearest(square, file.stem if Path(asked).is_file() else asked)
     shown = [(each.caption, decode(find(each.key, images).read_bytes())) for each in neighbours]
     path = folder / f"{file.stem}.png"
-    places = explainer.places(square, answer.prediction)
-    if places is None:
-        raise BadInput(f"{model / PLACES}: no such file; `dvc repro` or `dvc pull` brings it")
-    draw_explanation(in_words(answer), decode(file.read_bytes()), places, shown, path)
+    draw_explanation(in_words(answer), decode(content), explainer.activation_map(square, answer.prediction), shown, path)
     print(f"explain: {in_words(answer)}")
     for each in neighbours:
         print(f"explain: {each.similarity:.2f} {each.caption}")
@@ -38,13 +32,15 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
 
 
 def find(asked: str, images: Path) -> Path:
-    """A file, or the one in `images` that bears the key. Raises BadInput."""
-    if Path(asked).is_file():
-        return Path(asked)
-    found = sorted(images.glob(f"{glob.escape(asked)}.*"))
-    if not found:
-        raise BadInput(f"{asked!r} is neither a file nor the key of one in {images}")
-    return found[0]
+    """A file, or the one in `images` that bears the key: an image file's own name, or one that an extension follows.
+
+    Raises BadInput.
+    """
+    found = [Path(asked), images / asked, *sorted(images.glob(f"{glob.escape(asked)}.*"))]
+    for path in found:
+        if path.is_file():
+            return path
+    raise BadInput(f"{asked!r} is neither a file nor the key of one in {images}")
 
 
 def in_words(answer: Answer) -> str:

@@ -14,10 +14,11 @@ from scipy.stats import binomtest
 
 from quire.command import BadInput
 from quire.evaluation.challenge import Challenge, ask, challenge_set
+from quire.evaluation.gate import Gate
 from quire.items.tables import Assignment, Item, Label, read_table
 from quire.lifecycle.promotions import HISTORY, append, champions, read_history
 from quire.model.predictor import Predictor
-from quire.provenance.lock import LOCK, content_hash, outputs, promised
+from quire.provenance.lock import LOCK, model_parts, promised, strays
 from quire.provenance.results import CHALLENGE, GATE, IMAGES, ITEMS, LABELS, MODEL, SPLIT
 from quire.tracking import EXPERIMENT, mlflow_client
 
@@ -78,11 +79,14 @@ def rollback(root: Path) -> str:
 
 def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None) -> tuple[bool, str]:
     """Whether the model here is refused, and the reason for either."""
-    gate = json.loads((root / GATE).read_text(encoding="utf-8"))
-    failed = [check for check in gate["checks"] if not check["passed"]]
+    gate: Gate = json.loads((root / GATE).read_text(encoding="utf-8"))
+    failed = [
+        f"{check['figure']} is {check['value']}, the bound is {check['bound'].replace('_', ' ')} {check['threshold']}"
+        for check in gate["checks"]
+        if not check["passed"]
+    ]
     if failed:
-        bounds = ("{metric} is {value}, the bound is {bound} {threshold}".format(**check) for check in failed)
-        return True, f"the gate is not passed: {', '.join(bounds)}"
+        return True, f"the gate is not passed: {', '.join(failed)}"
     if champion is None:
         return False, "the gate is passed, and there was no champion"
     paired = _compare(root, client, champion)
@@ -96,7 +100,7 @@ def _compare(root: Path, client: MlflowClient, champion: ModelVersion) -> Paired
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(download_artifacts(f"models:/{NAME}/{champion.version}", dst_path=folder, tracking_uri=client.tracking_uri))
         seen = {row.key for row in read_table(kept / Path(SPLIT).name, Assignment) if row.set != "test"}
-        candidate, before = Predictor(root / MODEL), Predictor(kept / Path(MODEL).name)
+        candidate, before = Predictor((root / MODEL).parent), Predictor(kept)
         images = _held_out(root, seen) + challenge_set(root / CHALLENGE, candidate.labels)
         right = [_right(model, images) for model in (before, candidate)]
     return Paired(len(images), len(right[0] - right[1]), len(right[1] - right[0]))
@@ -138,10 +142,7 @@ def _champion(client: MlflowClient) -> ModelVersion | None:
 
 def _committed(root: Path) -> tuple[str, str]:
     """The commit, and the SHA-256 of its model. Raises BadInput where what lies here is not what HEAD promises."""
-    hashes = outputs(promised(root, "HEAD"))
-    model = [path for path in hashes if Path(path).parent == Path(MODEL).parent]
-    for path in dict.fromkeys([MODEL, *model, SPLIT, GATE]):
-        content = (root / path).read_bytes() if (root / path).exists() else b""
-        if content_hash(content) != hashes.get(path):
-            raise BadInput(f"{path} is not what HEAD's {LOCK} names: `make repro`, then commit {LOCK}, or `dvc checkout`")
+    lock = promised(root, "HEAD")
+    for path in strays(root, lock, [*model_parts(lock), SPLIT, GATE]):
+        raise BadInput(f"{path} is not what HEAD's {LOCK} names: `make repro`, then commit {LOCK}, or `dvc checkout`")
     return str(Repo(root).head.commit.hexsha), hashlib.sha256((root / MODEL).read_bytes()).hexdigest()

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from quire.command import BadInput
-from quire.decode import decode, resize
 from quire.items.tables import Item, Prediction, unpack
 from quire.lifecycle.permutation_test import Sample
 from quire.model.predictor import Predictor
@@ -45,7 +44,7 @@ def since(root: Path, revision: str) -> tuple[Sample, Sample]:
     new = [item for item in now if item.image_sha256 not in known]
     if not new:
         raise BadInput(f"no image came in since {revision}")
-    predictor = Predictor(root / MODEL)
+    predictor = Predictor((root / MODEL).parent)
     held_out = {row.key: row for row in _rows(here, OUT_OF_FOLD, Prediction)}
 
     def look(version: Version) -> Callable[[Item], Seen]:
@@ -61,7 +60,7 @@ def _look(version: Version, item: Item, predictor: Predictor, held_out: Predicti
     content = version.read(path)
     if content is None:
         raise BadInput(f"{path} of {version.commit} is neither in the cache nor in the remote: `dvc fetch --all-commits`")
-    square = resize(decode(content), predictor.size, predictor.rule)[None]  # (1, S, S, 3) uint8
+    square = predictor.prepare(content)[None]  # (1, S, S, 3) uint8
     shares = unpack(held_out.probabilities) if held_out else predictor.run(square).probabilities[0].tolist()
     return _seen(item, shares, predictor.features(square)[0].tolist())
 
@@ -71,7 +70,7 @@ def against_training(root: Path, logs: Sequence[Path], days: float | None) -> tu
 
     Raises BadInput for logs without answers.
     """
-    predictor, here = Predictor(root / MODEL), Version(root, None, {})
+    predictor, here = Predictor((root / MODEL).parent), Version(root, None, {})
     item_of = {item.key: item for item in _kept(here)}
     held_out = _rows(here, OUT_OF_FOLD, Prediction)
     trained = [_seen(item_of[row.key], unpack(row.probabilities), [row.unfamiliarity or 0.0]) for row in held_out]

@@ -27,8 +27,13 @@ class Neighbour:
 
     @property
     def caption(self) -> str:
-        """Its label and where it stands; pages count from one, as people count them."""
-        return f"{self.label}: {self.document}" + ("" if self.page is None else f", page {self.page + 1}")
+        """Its label and where it stands."""
+        return f"{self.label}: {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Its document and page; pages count from one, as people count them."""
+        return self.document if self.page is None else f"{self.document}, page {self.page + 1}"
 
 
 def overlay(square: NDArray[np.uint8], activation: NDArray[np.float32]) -> Image.Image:

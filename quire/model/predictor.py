@@ -94,7 +94,11 @@ class Predictor:
 
     def classify(self, data: bytes) -> Answer:
         """The answer for one encoded image. Raises UndecodableImage."""
-        outputs = self.run(self.prepare(data)[None])
+        return self.classify_square(self.prepare(data))
+
+    def classify_square(self, square: NDArray[np.uint8]) -> Answer:
+        """The answer for one encoder's input, (S, S, 3) uint8."""
+        outputs = self.run(square[None])
         return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
 
 

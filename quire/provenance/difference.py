@@ -81,12 +81,12 @@ def _text(before: Path, after: Path) -> Place | None:
 
 
 def _onnx(before: Path, after: Path) -> Place | None:
-    models = [onnx.load(path) for path in (before, after)]
-    metadata = [dict(_leaves("", {entry.key: json.loads(entry.value) for entry in model.metadata_props})) for model in models]
-    tensors = [{tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer} for model in models]
-    return _arrays(*tensors) or _first(
-        (f"metadata {name}", metadata[0].get(name), metadata[1].get(name)) for name in metadata[0] | metadata[1]
-    )
+    graphs = (onnx.load(path).graph for path in (before, after))
+    return _arrays(*({tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer} for graph in graphs))
+
+
+def _npz(before: Path, after: Path) -> Place | None:
+    return _arrays(*(dict(np.load(path, allow_pickle=False)) for path in (before, after)))
 
 
 def _arrays(before: dict[str, NDArray[Any]], after: dict[str, NDArray[Any]]) -> Place | None:
@@ -94,12 +94,19 @@ def _arrays(before: dict[str, NDArray[Any]], after: dict[str, NDArray[Any]]) -> 
     for name in {**before, **after}:
         if name not in before or name not in after or before[name].shape != after[name].shape:
             return Place(f"tensor {name}: not in both with the same shape", math.inf)
-        gaps = np.abs(before[name].astype(np.float64) - after[name].astype(np.float64))
+        gaps = _gaps(before[name], after[name])
         if gaps.any():
             index = tuple(int(number) for number in np.argwhere(gaps)[0])
             values = f"{before[name][index]} became {after[name][index]}"
             places.append(Place(f"tensor {name}{list(index)}: {values}", float(gaps.max())))
     return Place(places[0].where, max(place.gap for place in places)) if places else None
+
+
+def _gaps(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
+    """How far two arrays of one shape lie apart, element by element; text that differs lies infinitely far apart."""
+    if before.dtype.kind in "US" or after.dtype.kind in "US":
+        return np.where(before.astype(str) == after.astype(str), 0, math.inf)
+    return np.abs(before.astype(np.float64) - after.astype(np.float64))
 
 
 def _image(before: Path, after: Path) -> Place | None:
@@ -126,9 +133,11 @@ def _first(values: Iterator[tuple[str, Any, Any]]) -> Place | None:
 
 
 def _gap(before: Any, after: Any) -> float:
+    """The distance between two numbers, or the largest between two cells of packed numbers; infinite for all else."""
     try:
-        return abs(float(before) - float(after))
-    except (TypeError, ValueError):
+        old, new = ([float(part) for part in str(value).split()] for value in (before, after))
+        return max(abs(was - now) for was, now in zip(old, new, strict=True))
+    except ValueError:
         return math.inf
 
 
@@ -136,6 +145,7 @@ COMPARISONS = {
     ".csv": _csv,
     ".json": _json,
     ".md": _text,
+    ".npz": _npz,
     ".onnx": _onnx,
     ".png": _image,
     ".jpg": _image,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from quire.command import BadInput
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
 LOCK = "dvc.lock"
-MACHINE = "model/machine.json"
+MACHINE = "reports/machine.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,17 @@ def is_earlier_layout(lock: Lock) -> bool:
 def outputs(lock: Lock) -> dict[str, str]:
     """The hash of every output of every stage, by its path."""
     return {path: md5 for stage in lock.values() for path, md5 in _hashes(stage, "outs").items()}
+
+
+def model_parts(lock: Lock) -> list[str]:
+    """The files of the model."""
+    return sorted(path for path in outputs(lock) if path.startswith("model/"))
+
+
+def strays(root: Path, lock: Lock, paths: Iterable[str]) -> list[str]:
+    """Those of the paths that are missing in `root`, or are not the files that the lock names."""
+    promised = outputs(lock)
+    return [path for path in paths if not (root / path).is_file() or content_hash((root / path).read_bytes()) != promised.get(path)]
 
 
 def content_hash(content: bytes) -> str:

@@ -7,7 +7,7 @@ VOTES = "data/votes.csv"
 SPLIT = "data/split.csv"
 CHALLENGE = "data/challenge"
 
-MODEL = "model/model.onnx"
+MODEL = "model/model.json"  # which names all that lies beside it
 OUT_OF_FOLD = "reports/out_of_fold.csv"
 GATE = "reports/gate.json"
 METRICS = "reports/metrics.json"

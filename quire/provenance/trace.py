@@ -1,7 +1,6 @@
 """Where an answer, an image or a model comes from: document and page, label and who gave it, set, run, commit."""
 
 import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -10,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
+from pydantic import ValidationError
 
 from quire.command import BadInput
 from quire.items.tables import Assignment, Given, Item, Label
+from quire.model.manifest import Manifest
 from quire.provenance.lock import content_hash
 from quire.provenance.results import ITEMS, LABELS, MODEL, SPLIT, VOTES
 from quire.provenance.revisions import Version, commits_of, distinct, versions
@@ -30,7 +29,7 @@ def trace(root: Path, subject: str) -> Lines:
     anything else.
     """
     path = Path(subject)
-    if path.is_file() and path.suffix == ".onnx":
+    if path.is_file() and path.name == Path(MODEL).name:
         yield from _of_model(root, path.read_bytes(), subject)
     elif path.is_file():
         yield from _of_image(root, hashlib.sha256(path.read_bytes()).hexdigest(), subject, with_model=True)
@@ -110,10 +109,9 @@ def _of_model(root: Path, content: bytes, subject: str) -> Lines:
 
 def _lineage(content: bytes, subject: str) -> dict[str, str]:
     try:
-        metadata = {entry.key: entry.value for entry in onnx.load_model_from_string(content).metadata_props}
-        return dict(json.loads(metadata["lineage"]))
-    except (DecodeError, KeyError) as error:
-        raise BadInput(f"{subject}: not a model that Quire wrote: {error!r}") from error
+        return Manifest.model_validate_json(content).lineage
+    except ValidationError as error:
+        raise BadInput(f"{subject}: not a model that this version of Quire wrote: {error.errors()[0]['msg']}") from error
 
 
 def _run_of(root: Path, sha256: str) -> str:

@@ -1,146 +1,142 @@
 """The reports that a person looks at, as PNG without a clock in it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from quire.decode import decode
-from quire.evaluation.metrics import BINS, Predictions, reliability
+from quire.evaluation.curves import Bin, RiskCoverage
 
-SHEET, NEAREST = 24, 3  # mistakes on a contact sheet, and training images beside each
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """An image whose prediction differs from its label."""
-
-    key: str
-    file: Path
-    label: str
-    prediction: str
-    confidence: float
-    where: str  # the test set or cross-validation
-    places: Image.Image | None  # where the served model sees what was said
-    nearest: Sequence[tuple[str, Path]]  # the training images most like it, each with a caption
+MOST_CLASSES, MOST_COUNTS = 30, 12  # in a confusion matrix: classes, and classes up to which the counts are written
+Captioned = tuple[str, Image.Image]
 
 
-def draw_confusion(matrices: dict[str, NDArray[np.int64]], labels: list[str], path: Path) -> None:
-    """Confusion matrices, (C, C) int64 each, side by side; a cell says the count, its colour the share of its row."""
-    figure = Figure(figsize=(1 + 4.2 * len(matrices), 4.4), layout="constrained")
+def draw_confusion(matrices: Mapping[str, NDArray[np.int64]], labels: Sequence[str], path: Path) -> None:
+    """Confusion matrices, (C, C) int64 each, side by side; a cell's colour is the share of its row.
+
+    Of many classes those with the most errors are shown.
+    """
+    shown = most_confused(sum(matrices.values(), np.zeros((len(labels), len(labels)), np.int64)))
+    side = 3 + 0.3 * max(len(shown), 4)  # inches
+    figure = Figure(figsize=(side * len(matrices), side + 0.04 * len(shown)), layout="constrained")
+    if len(shown) < len(labels):
+        figure.suptitle(f"the {len(shown)} of {len(labels)} classes with the most errors")
     for axes, (title, counts) in zip(np.atleast_1d(figure.subplots(1, len(matrices))), matrices.items(), strict=True):
         shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set(title=title, xlabel="predicted", ylabel="label")
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_yticks(range(len(labels)), labels)
-        for (row, column), count in np.ndenumerate(counts):
-            axes.text(column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black")
-    _save(figure, path)
+        _matrix(axes, counts[np.ix_(shown, shown)], shares[np.ix_(shown, shown)])
+        axes.set(title=title, xlabel="prediction", ylabel="label")
+        names = [plain(labels[number], 24) for number in shown]
+        axes.set_xticks(range(len(shown)), names, rotation=90 if max(map(len, names)) * len(names) > 24 else 0)
+        axes.set_yticks(range(len(shown)), names)
+    save(figure, path)
 
 
-def draw_reliability(predictions: Predictions, title: str, path: Path) -> None:
-    """Accuracy against confidence, a point a bin, with the number of images in it."""
+def most_confused(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The classes with the most errors of a confusion matrix, (C, C) int64, as label or as prediction; in their order."""
+    errors = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)  # (C,)
+    return np.sort(np.argsort(-errors, kind="stable")[:MOST_CLASSES])
+
+
+def _matrix(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if len(counts) <= MOST_COUNTS or (count and row != column):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(
+                column, row, str(count), ha="center", va="center", color=colour, fontsize=9 if len(counts) <= MOST_COUNTS else 7
+            )
+
+
+def draw_reliability(bins: Sequence[Bin], title: str, path: Path) -> None:
+    """Accuracy against mean confidence, a point a bin with its interval."""
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
-    confidence, accuracy, share = (np.array(column) for column in zip(*reliability(predictions), strict=True))
+    confidence, accuracy = np.array([each["confidence"] for each in bins]), np.array([each["accuracy"]["value"] for each in bins])
+    ends = np.array([(each["accuracy"]["low"], each["accuracy"]["high"]) for each in bins])  # (B, 2)
     axes.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
-    axes.plot(confidence, accuracy, "o-", label=f"{BINS} bins of equal width")
-    for x, y, n in zip(confidence, accuracy, share * len(predictions.targets), strict=True):
-        axes.annotate(f"{n:.0f}", (x, y), textcoords="offset points", xytext=(-6, 8), ha="right")
-    axes.set(title=title, xlabel="mean confidence", ylabel="share that is right", xlim=(0, 1.03), ylim=(0, 1.08))
-    axes.legend(loc="upper left")
-    _save(figure, path)
+    beyond = np.abs(ends.T - accuracy)  # (2, B)
+    label = f"{len(bins)} bins of {min(each['images'] for each in bins)} images or more, 95 % intervals"
+    axes.errorbar(confidence, accuracy, beyond, fmt="o", capsize=3, label=label)
+    left, bottom = _below(confidence.min()), _below(ends.min())
+    axes.set(
+        title=title, xlabel="mean confidence", ylabel="share that is right", xlim=(left, 1 + (1 - left) / 20), ylim=(bottom, 1.02)
+    )
+    figure.legend(loc="outside lower center", ncols=2)
+    save(figure, path)
 
 
-def draw_risk(curve: Sequence[dict[str, float]], decision: dict[str, Any], path: Path) -> None:
+def _below(least: float) -> float:
+    """Where an axis up to 1 begins, so that its least value stands a little inside."""
+    return max(0.0, 1 - 1.1 * max(1 - least, 0.01))
+
+
+def draw_risk_coverage(curve: Sequence[RiskCoverage], thresholds: Mapping[str, Any], path: Path) -> None:
     """Share of wrong answers against the share of images answered, its upper bound, and where the model's threshold lies."""
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
     coverage = [row["coverage"] for row in curve]
     axes.plot(coverage, [row["risk"] for row in curve], label="wrong, of those answered")
-    bound = f"upper bound of each, {decision['confidence']:.0%} sure"
+    bound = f"upper bound of each, {thresholds['confidence']:.0%} sure"
     axes.plot(coverage, [row["upper_bound"] for row in curve], color="grey", label=bound)
-    axes.axhline(decision["max_risk"], ls="--", color="C3", label=f"risk asked for: {decision['max_risk']:g}")
-    axes.axvline(decision["coverage"], ls=":", color="C2", label=f"answered from {decision['min_confidence']:.2f} on")
-    axes.set(
-        title="Risk and coverage, cross-validated", xlabel="share answered", ylabel="share wrong", xlim=(0, 1.02), ylim=(0, 0.25)
-    )
+    axes.axhline(thresholds["max_risk"], ls="--", color="C3", label=f"risk asked for: {thresholds['max_risk']:g}")
+    axes.axvline(thresholds["coverage"], ls=":", color="C2", label=f"answered from {thresholds['min_confidence']:.2f} on")
+    top = min(1.0, max(0.25, 1.3 * max(row["risk"] for row in curve)))
+    axes.set(title="Selective classification, cross-validated", xlabel="share answered", ylabel="share wrong")
+    axes.set(xlim=(0, 1.02), ylim=(0, top))
     axes.legend(loc="upper center")
-    _save(figure, path)
+    save(figure, path)
 
 
-def draw_curves(curves: list[dict[str, str]], path: Path) -> None:
-    """Training and validation loss, validation accuracy, by epoch."""
+def draw_curves(curves: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Training and validation loss, validation accuracy, by epoch; curves as the rows of reports/curves.csv."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, accuracy = figure.subplots(1, 2)
+    epochs = [int(row["epoch"]) for row in curves]
     for name in ("train_loss", "validation_loss"):
-        losses.plot([float(row[name]) for row in curves], ".-", label=name.replace("_", " "))
-    accuracy.plot([float(row["validation_accuracy"]) for row in curves], ".-", color="green")
+        losses.plot(epochs, [float(row[name]) for row in curves], ".-", label=name.replace("_", " "))
+    accuracy.plot(epochs, [float(row["validation_accuracy"]) for row in curves], ".-", color="green")
     losses.set(title="loss", xlabel="epoch", yscale="log")
     losses.legend()
     accuracy.set(title="validation accuracy", xlabel="epoch", ylim=(0, 1.05))
-    _save(figure, path)
+    for axes in (losses, accuracy):
+        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    save(figure, path)
 
 
-def draw_mistakes(mistakes: Sequence[Mistake], title: str, path: Path) -> None:
-    """A contact sheet, the most confident mistakes first; at most as many as a person looks at.
-
-    A row each: the image, the places that speak for what was said, and the training images most like it.
-    """
-    shown = sorted(mistakes, key=lambda mistake: (-mistake.confidence, mistake.key))[:SHEET]
-    height = 1.2 + 2.7 * len(shown)
-    figure = Figure(figsize=(14, height))  # a constrained layout of a full sheet takes seconds
-    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.1 / height, top=1 - 0.9 / height, hspace=0.35, wspace=0.12)
-    cut = f", the {SHEET} most confident" if len(mistakes) > SHEET else ""
-    likeness = ", and the training images most like them" if shown else ""
-    figure.suptitle(f"{title}: {len(mistakes)}{cut}{likeness}", y=1 - 0.1 / height)
-    _fill(figure.subplots(max(len(shown), 1), 2 + NEAREST, squeeze=False), [_row(mistake) for mistake in shown])
-    _save(figure, path)
-
-
-def draw_explanation(
-    title: str, image: Image.Image, places: Image.Image, nearest: Sequence[tuple[str, Image.Image]], path: Path
-) -> None:
-    """An image, the places that speak for its answer, and the training images most like it."""
+def draw_explanation(title: str, image: Image.Image, activation: Image.Image, nearest: Sequence[Captioned], path: Path) -> None:
+    """An image, its class activation map, and the training images most like it, each with a caption."""
     figure = Figure(figsize=(14, 7), layout="constrained")
-    figure.suptitle(title)
-    shown = [("the image", image), ("in light: what alone would be called so", places)]
-    _fill(figure.subplots(2, max(len(nearest), 2), squeeze=False), [shown, nearest])
-    _save(figure, path)
+    figure.suptitle(plain(title, 120))
+    shown = [("the image", image), ("class activation map: light where it speaks for the answer", activation)]
+    fill(figure.subplots(2, max(len(nearest), 2), squeeze=False), [shown, nearest])
+    save(figure, path)
 
 
-def _fill(grid: NDArray[Any], rows: Sequence[Sequence[tuple[str, Image.Image]]]) -> None:
+def fill(grid: NDArray[Any], rows: Sequence[Sequence[Captioned]]) -> None:
     """Put captioned images into rows of axes, and leave the rest blank."""
     for axes in grid.ravel():
         axes.axis("off")
     for row, pairs in zip(grid, rows, strict=False):
         for axes, (caption, image) in zip(row, pairs, strict=False):
             axes.imshow(image)
-            axes.set_title("\n".join(map(_short, caption.split("\n"))), fontsize=8)
+            axes.set_title("\n".join(plain(line, 40) for line in caption.split("\n")), fontsize=8)
 
 
-def _short(line: str) -> str:
-    return line if len(line) < 40 else f"{line[:17]}…{line[-20:]}"
+def plain(text: str, most: int) -> str:
+    """Text of at most so many characters, its middle cut out; Matplotlib reads no formula between two dollar signs."""
+    half = (most - 1) // 2
+    return (text if len(text) <= most else f"{text[:half]}…{text[-half:]}").replace("$", r"\$")
 
 
-def _row(mistake: Mistake) -> list[tuple[str, Image.Image]]:
-    assert mistake.places, "train writes places.onnx"
-    said = f"{mistake.key}\nlabel {mistake.label}, said {mistake.prediction} {mistake.confidence:.2f}\n({mistake.where})"
-    nearest = [(caption, decode(file.read_bytes())) for caption, file in mistake.nearest[:NEAREST]]
-    return [
-        (said, decode(mistake.file.read_bytes())),
-        (f"in light: what alone would be {mistake.prediction}", mistake.places),
-        *nearest,
-    ]
-
-
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, Any] = {"Software": None}
     figure.savefig(path, dpi=110, metadata=metadata)

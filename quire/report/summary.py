@@ -4,24 +4,39 @@ import json
 from pathlib import Path
 from typing import Any
 
+from quire.evaluation.gate import verdict
 from quire.provenance.lock import LOCK, MACHINE, Difference, committed_file, differences, machine_differences, read_lock
+
+MOST_CLASSES = 10  # that are named
 
 
 def summary(data: Path, reports: Path) -> str:
-    """The summary that ends `make repro`."""
+    """The summary that ends `make repro`. Raises OSError where a report is missing."""
     details, gate, labels = (_read(reports / name) for name in ("details.json", "gate.json", "labels.json"))
     images, test, crossed = details["images"], details["test"]["accuracy"], details["cross_validation"]["accuracy"]
-    found = f"{images['found']} found: {images['kept']} kept, {images['repeat']} repeats, {images['rejected']} rejected"
     sets = ", ".join(f"{count} {name}" for name, count in images["sets"].items())
-    classes = ", ".join(f"{count} {label}" for label, count in labels["classes"].items())
+    figures = ", ".join(sorted(path.name for path in (reports / "plots").glob("*.png")))
+    unlabelled = f"{labels['counts']['unlabelled']} unlabelled ({reports / 'labels.json'})"
     return f"""
-images    {found} ({data / "items.csv"})
-labels    {images["labelled"]}: {classes}; {labels["counts"]["unlabelled"]} unlabelled ({reports / "labels.json"})
+images    {_found(images)} ({data / "items.csv"})
+labels    {images["labelled"]}: {_classes(labels["classes"])}; {unlabelled}
 sets      {sets} ({data / "split.csv"})
 accuracy  test {_share(test)}, cross-validated {_share(crossed)}
-gate      {"passed" if gate["passed"] else "not passed"} ({reports / "gate.json"})
+gate      {verdict(gate)} ({reports / "gate.json"})
 report    {reports / "model_card.md"}
-images  {reports / "plots"}: {", ".join(sorted(path.name for path in (reports / "plots").glob("*.png")))}"""
+figures   {reports / "plots"}: {figures}
+look at   {reports / "plots" / "mistakes.png"}, {reports / "label_issues.html"}"""
+
+
+def _found(images: dict[str, int]) -> str:
+    return f"{images['found']} found: {images['kept']} kept, {images['repeat']} repeats, {images['rejected']} rejected"
+
+
+def _classes(counts: dict[str, int]) -> str:
+    """The commonest classes with their number of images."""
+    named = [f"{count} {label}" for label, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    more = f" and {len(named) - MOST_CLASSES} more classes" if len(named) > MOST_CLASSES else ""
+    return ", ".join(named[:MOST_CLASSES]) + more
 
 
 def comparison(root: Path) -> str:
@@ -43,14 +58,14 @@ def _surprise(root: Path, first: Difference) -> str:
     from quire.provenance.comparison import place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
 
     place = place_of(root, "HEAD", root, first.name)
-    machine = machine_differences(committed_file(root, "HEAD", MACHINE), (root / MACHINE).read_text(encoding="utf-8"))
-    where = f", {place.where}" if place else ""
-    return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}{where}; {'; '.join(machine) or 'same machine'}"
+    where = place.where if place else "where in it is not known: the committed bytes are neither in the cache nor in the remote"
+    here = (root / MACHINE).read_text(encoding="utf-8") if (root / MACHINE).exists() else None
+    machine = machine_differences(committed_file(root, "HEAD", MACHINE), here)
+    return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}, {where}; {'; '.join(machine) or 'same machine'}"
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _share(figure: dict[str, float]) -> str:

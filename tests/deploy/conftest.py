@@ -19,7 +19,7 @@ from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store, tell_dvc
 from tests.conftest import ROOT, commit, free_port
-from tests.quire.model.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import write_model
 
 BINARIES = Path(sys.executable).parent
 CONFIG = ROOT / ".dvc" / "config"
@@ -185,8 +185,9 @@ class Project:
 
 def write_lock(root: Path) -> None:
     """The part of a dvc.lock that says which model is the commit's."""
-    md5 = hashlib.md5((root / "model" / "model.onnx").read_bytes()).hexdigest()
-    lock = {"schema": "2.0", "stages": {"train": {"outs": [{"path": "model/model.onnx", "hash": "md5", "md5": md5}]}}}
+    parts = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in sorted((root / "model").iterdir())}
+    outs = [{"path": f"model/{name}", "hash": "md5", "md5": md5} for name, md5 in parts.items()]
+    lock = {"schema": "2.0", "stages": {"train": {"outs": outs}}}
     (root / "dvc.lock").write_text(json.dumps(lock))
 
 
@@ -194,8 +195,7 @@ def write_lock(root: Path) -> None:
 def project(make_project: Callable[[], Path], tmp_path: Path) -> Project:
     """A project with a committed dvc.lock that names the small model in it."""
     root = make_project()
-    (root / "model").mkdir(exist_ok=True)
-    write_model(root / "model" / "model.onnx", METADATA)
+    write_model(root / "model")
     write_lock(root)
     made = Project(root, tmp_path)
     made.commit()

@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from git import Repo
 
+from deploy.bento import PARTS
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import Project
 from tests.service.conftest import command, environment, wait_until_ready
@@ -39,12 +41,14 @@ def test_a_bento_holds_the_commit_and_its_model_alone_and_says_both(project: Pro
     commit = project.commit()
     (project.root / "service" / "settings.py").write_text("not committed")
     done = project.module("deploy.bento")
-    model = hashlib.sha256((project.root / "model" / "model.onnx").read_bytes()).hexdigest()
+    model = hashlib.sha256((project.root / "model" / "model.json").read_bytes()).hexdigest()
     assert done.stdout == f"quire:{commit[:12]}-{model[:12]}\n"
     assert "service/settings.py" in done.stderr
     sources = path_of(project, done.stdout.strip()) / "src"
-    committed = {path for path in (ROOT / "service").rglob("*") if path.suffix in (".py", ".html")}
-    expected = {path.relative_to(ROOT) for path in committed} | {Path("bentofile.yaml"), Path("model/model.onnx")}
+    listed = Repo(ROOT).git.ls_files("--cached", "--others", "--exclude-standard", *PARTS[:-2]).splitlines()
+    expected = {Path(name) for name in [*listed, "bentofile.yaml"]} | {
+        Path("model", part.name) for part in (project.root / "model").iterdir()
+    }
     assert {path.relative_to(sources) for path in sources.rglob("*") if path.is_file()} == expected
     assert not re.search(r"^--", (sources.parent / "env/python/requirements.txt").read_text(), re.MULTILINE)
     answer = answered(project, done.stdout.strip())
@@ -76,15 +80,19 @@ def test_a_bento_that_is_there_is_kept(project: Project) -> None:
 
 
 def test_a_model_that_is_not_the_commits_is_refused(project: Project) -> None:
-    (project.root / "model" / "model.onnx").write_bytes(b"another")
+    (project.root / "model" / "answer_image.onnx").write_bytes(b"another")
     done = project.module("deploy.bento")
     assert done.returncode == 1
-    assert re.fullmatch(r"bento: error: model/model.onnx: its md5 is \w+, the commit's dvc.lock says \w+: .*\n", done.stderr)
+    assert re.fullmatch(
+        r"bento: error: model/answer_image.onnx: is not the file that the commit's dvc.lock names: .*\n", done.stderr
+    )
 
 
 def test_a_missing_model_and_a_commit_without_one_are_refused(project: Project) -> None:
-    (project.root / "model" / "model.onnx").unlink()
-    assert "bento: error: model/model.onnx: no such file" in project.module("deploy.bento").stderr
+    (project.root / "model" / "model.json").unlink()
+    assert (
+        "bento: error: model/model.json: is not the file that the commit's dvc.lock names" in project.module("deploy.bento").stderr
+    )
     (project.root / "dvc.lock").unlink()
     project.commit()
-    assert "bento: error: the commit has no dvc.lock" in project.module("deploy.bento").stderr
+    assert "bento: error: HEAD: the commit has no dvc.lock" in project.module("deploy.bento").stderr

@@ -133,7 +133,7 @@ def test_the_bill_of_materials_names_packages_and_model(demo: Project, image: st
     kinds = {component.get("purl", "pkg:none").split("/")[0] for component in bom["components"]}
     assert kinds == {"pkg:pypi", "pkg:deb", "pkg:none"}
     names = {component["name"] for component in bom["components"]}
-    assert {"bentoml", "onnxruntime", "libc6", "model.onnx"} <= names
+    assert {"bentoml", "onnxruntime", "libc6", "model.json"} <= names
     assert not {"torch", "uv", "gcc"} & names
 
 

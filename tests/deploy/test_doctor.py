@@ -121,14 +121,14 @@ def test_mlflow(project: Path) -> None:
 
 def test_the_model_against_the_lock(project: Path) -> None:
     (project / "model").mkdir()
-    (project / "model" / "model.onnx").write_bytes(b"model")
-    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n    - path: model/model.onnx\n      md5: {}\n"
+    (project / "model" / "model.json").write_bytes(b"model")
+    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n    - path: model/model.json\n      md5: {}\n"
     (project / "dvc.lock").write_text(lock.format("20f35e630daf44dbfa4c3f68f5399d8c"))
-    assert diagnose(project, 0)["model"] == "ok model/model.onnx is the one of dvc.lock"
-    (project / "model" / "model.onnx").write_bytes(b"another")
-    assert diagnose(project, 1)["model"].startswith("fix model/model.onnx is not the one of dvc.lock → dvc checkout")
-    (project / "model" / "model.onnx").unlink()
-    assert diagnose(project, 1)["model"].startswith("fix model/model.onnx is missing → dvc pull")
+    assert diagnose(project, 0)["model"] == "ok model/ is the one of dvc.lock"
+    (project / "model" / "model.json").write_bytes(b"another")
+    assert diagnose(project, 1)["model"].startswith("fix model/model.json is not the one of dvc.lock → dvc checkout")
+    (project / "model" / "model.json").unlink()
+    assert diagnose(project, 1)["model"].startswith("fix model/model.json is not the one of dvc.lock → dvc checkout or dvc pull")
 
 
 def test_secrets_in_tracked_files(project: Path, minio: Store) -> None:

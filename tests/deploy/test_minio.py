@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_one_line(project: Path, minio: Store) -> None:
 
 
 def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(project: Path, minio: Store, tmp_path: Path) -> None:
-    own = minio.environment() | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    own = minio.environment() | {"QUIRE_CACHE": str(tmp_path / "cache")}
     said = run(project, *STORE, "start", environment=own)
     assert f"s3://quire/dvc at {minio.endpoint}; keys come from the environment" in said
     assert not (tmp_path / "cache").exists()
@@ -91,18 +91,18 @@ def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(projec
 
 def test_without_go_it_comes_from_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path))
     said = subprocess.run([str(go()), "version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith("go version go1.")
-    assert go().is_relative_to(tmp_path / "quire")
+    assert go().is_relative_to(tmp_path)
 
 
 def test_a_build_without_network_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path))
     monkeypatch.setenv("GOPROXY", "off")
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
     with pytest.raises(
         StoreError, match=r"Go could not build github\.com/minio/minio v0\.0\.0-20260212201848-7aac2a2c5b7c: .*disabled"
     ):
         build()
-    assert not list((tmp_path / "quire").glob("minio*"))
+    assert not list(tmp_path.glob("minio*"))

@@ -65,7 +65,7 @@ def test_a_teams_day(make_project: Callable[[], Path], minio: Store, make_image:
     said = run(colleague, "dvc", "repro")
     assert "Running stage" not in said
     assert "Data and pipelines are up to date" in said
-    assert (colleague / "model" / "model.onnx").read_bytes() == (project / "model" / "model.onnx").read_bytes()
+    assert (colleague / "model" / "model.json").read_bytes() == (project / "model" / "model.json").read_bytes()
 
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "client.pdf").write_bytes(next(iter(first.values())) + b"\n%client")

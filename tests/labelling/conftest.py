@@ -12,12 +12,13 @@ import pytest
 
 from labelling.ecotag import Ecotag
 from labelling.parameters import Parameters, read_parameters
-from quire.items.tables import Item, write_table
+from quire.items.groups import with_groups
+from quire.items.tables import Item, Prediction, write_table
 from tests.conftest import ROOT, Encode, free_port
 from tests.labelling.ecotag_server import State, running, token
 
 PARAMETERS = """
-import_labels: {classes: [cat, dog, other]}
+import_labels: {classes: [cat, dog, other], mapping: {}}
 labelling:
   project: quire
   colours: {dog: "#00f", cat: "#FF0000", other: "#999999"}
@@ -26,6 +27,9 @@ labelling:
   annotators: []
   classification: Internal
 """
+
+
+PATHS = ("data/items.csv", "data/annotations", "data/labels.csv", "data/votes.csv", "reports/labels.json")  # of import_labels
 
 
 @dataclass
@@ -42,31 +46,14 @@ class Folder:
             (self.path / "data" / "images").mkdir(parents=True, exist_ok=True)
             (self.path / "data" / "images" / name).write_bytes(content)
             key, sha256 = name.rsplit(".", 1)[0], hashlib.sha256(content).hexdigest()
-            items.append(
-                Item(
-                    key=key,
-                    source=f"{key.split('_page')[0]}.pdf",
-                    page=0,
-                    index=0,
-                    status="kept",
-                    width=4,
-                    height=4,
-                    image_sha256=sha256,
-                    image=name,
-                )
-            )
-        repeat = Item(
-            key="z_page9_index0",
-            source="z.pdf",
-            page=9,
-            index=0,
-            status="repeat",
-            reason="equals z_page0_index0",
-            width=4,
-            height=4,
-            image_sha256="0",
-        )
-        write_table(self.path / "data" / "items.csv", Item, [*items, repeat])
+            source = f"{key.split('_page')[0]}.pdf"
+            items.append(Item(key=key, source=source, page=0, index=0, status="kept", image_sha256=sha256, image=name))
+        repeat = Item(key="z_page9_index0", source="z.pdf", page=9, index=0, status="repeat", image_sha256="0")
+        write_table(self.path / "data" / "items.csv", Item, with_groups([*items, repeat]))
+
+    def predict(self, name: str, *rows: Prediction) -> None:
+        """Write a table of predictions."""
+        write_table(self.path / name, Prediction, rows)
 
     def write(self, name: str, text: str) -> None:
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -15,15 +15,16 @@ from labelling import upload
 from labelling.choose import all_images
 from labelling.ecotag import Ecotag
 from labelling.errors import CallFailed, LabellingError
-from labelling.parameters import Parameters
+from labelling.parameters import LABELS, Parameters
 from labelling.session import Bearer
-from quire.items.tables import Label, read_table
+from quire.items.tables import Label, Prediction, read_table
 from stages.extract import extract
-from stages.import_labels import TOLERABLE, import_labels
+from stages.import_labels import import_labels
 from tests.conftest import Encode
-from tests.labelling.conftest import Folder
+from tests.labelling.conftest import PATHS, Folder
 from tests.labelling.ecotag_server import State, token
 from tests.stages.test_extract import BOUNDS
+from tests.stages.test_import_labels import PARAMETERS
 
 pytestmark = pytest.mark.server
 PUSH, PULL, STATUS = ([command, "--tool", "ecotag"] for command in ("push", "pull", "status"))
@@ -172,7 +173,7 @@ def test_new_images_of_a_locked_dataset_are_a_round_of_their_own(
     folder.keep(images | {"new_page0_index0.jpg": make_image(seed=99)})
     refused = folder.run(*PUSH)
     assert "dataset quire is locked since its first push and lacks new_page0_index0.jpg; `push --only unlabelled`" in refused.stderr
-    folder.write("data/labels.csv", "key,label,votes,agreement,annotators,source\na_page0_index0,cat,1,1.0,ecotag:2,e\n")
+    folder.write("data/labels.csv", "key,label,votes,agreement\na_page0_index0,cat,1,1.0\n")
     done = folder.run(*PUSH, "--only", "unlabelled")
     assert "0 of 1 were there, 1 sent, 0 refused" in done.stdout, done.stderr
     assert ecotag.projects[1]["name"].startswith("quire-unlabelled-")
@@ -289,14 +290,12 @@ def test_a_server_that_is_not_there_and_a_token_that_is_missing(folder: Folder) 
     assert folder.run(*PUSH).stderr == "push: error: ECOTAG_URL names no server\n"
 
 
-def pulled_and_imported(folder: Folder, **parameters: Any) -> tuple[dict[str, Label], dict[str, Any]]:
+def pulled_and_imported(folder: Folder) -> tuple[dict[str, Label], dict[str, Any]]:
     """Pull, then import."""
     done = folder.run(*PULL)
     assert done.returncode == 0, done.stderr
-    paths = [folder.path / name for name in ("data/items.csv", "data/annotations", "data/labels.csv", "reports/labels.json")]
-    keywords: dict[str, Any] = {"classes": ["cat", "dog", "other"], "min_votes": 1, "tolerated": dict.fromkeys(TOLERABLE, 1.0)}
-    import_labels(*paths, **keywords | parameters)
-    return {row.key: row for row in read_table(paths[2], Label)}, json.loads(paths[3].read_text())
+    import_labels(*(folder.path / name for name in PATHS), **PARAMETERS)
+    return {row.key: row for row in read_table(LABELS, Label)}, json.loads((folder.path / PATHS[-1]).read_text())
 
 
 def test_a_pull_keeps_the_export_as_it_came_and_the_newest_counts(ecotag: State, folder: Folder, client: Ecotag) -> None:
@@ -323,11 +322,10 @@ def test_a_person_who_is_asked_again_in_a_round_changes_the_label(ecotag: State,
     names = sorted(file["fileName"] for file in ecotag.datasets[0]["files"])
     annotate(ecotag, client, dict.fromkeys(names, "cat"))
     pulled_and_imported(folder)
-    folder.write(
-        "model/out_of_fold.csv",
-        "key,fold,label,cat,dog,other\na_page0_index0,0,cat,0.1,0.8,0.1\nb_page0_index0,0,cat,0.9,0.1,0.0\n",
-    )
-    folder.write("data/split.csv", "key,set\nf_page0_index0,test\n")
+    said = {"a_page0_index0": "dog", "b_page0_index0": "cat"}
+    rows = (Prediction(key=key, fold=0, label="cat", prediction=label, decision=label) for key, label in said.items())
+    folder.predict("reports/out_of_fold.csv", *rows)
+    folder.write("data/split.csv", "key,set,fold\nf_page0_index0,test,\n")
     assert "0 of 1 were there, 1 sent" in folder.run(*PUSH, "--only", "disagreement").stdout
     annotate(ecotag, client, {"a_page0_index0.jpg": "dog"}, project=ecotag.projects[1]["name"])
     labels, report = pulled_and_imported(folder)

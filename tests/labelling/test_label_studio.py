@@ -12,14 +12,15 @@ from labelling import upload
 from labelling.choose import all_images
 from labelling.errors import CallFailed, LabellingError
 from labelling.label_studio import LabelStudio, PersonalAccessToken
-from labelling.parameters import Parameters
-from quire.items.tables import Label, read_table
+from labelling.parameters import LABELS, Parameters
+from quire.items.tables import Label, Prediction, read_table
 from stages.extract import extract
-from stages.import_labels import TOLERABLE, import_labels
+from stages.import_labels import import_labels
 from tests.conftest import Encode
-from tests.labelling.conftest import Folder
+from tests.labelling.conftest import PATHS, Folder
 from tests.labelling.label_studio_server import Server, region, running
 from tests.stages.test_extract import BOUNDS
+from tests.stages.test_import_labels import PARAMETERS
 
 pytestmark = [pytest.mark.server, pytest.mark.label_studio]
 PUSH, PULL, STATUS = ([command, "--tool", "label-studio"] for command in ("push", "pull", "status"))
@@ -55,9 +56,8 @@ def imported(folder: Folder) -> tuple[dict[str, Label], dict[str, Any]]:
     """Pull, then import."""
     done = folder.run(*PULL)
     assert done.returncode == 0, done.stderr
-    paths = [folder.path / name for name in ("data/items.csv", "data/annotations", "data/labels.csv", "reports/labels.json")]
-    import_labels(*paths, classes=["cat", "dog", "other"], min_votes=1, tolerated=dict.fromkeys(TOLERABLE, 1.0))
-    return {row.key: row for row in read_table(paths[2], Label)}, json.loads(paths[3].read_text())
+    import_labels(*(folder.path / name for name in PATHS), **PARAMETERS)
+    return {row.key: row for row in read_table(LABELS, Label)}, json.loads((folder.path / PATHS[-1]).read_text())
 
 
 @pytest.mark.parametrize("kind", ["legacy", "personal"])
@@ -214,12 +214,9 @@ def test_a_round_asks_only_for_what_does_not_wait_already(server: Server, folder
     tasks = server.tasks(project)
     for name in ("a_page0_index0.jpg", "a_page1_index0.jpg"):
         server.annotate(tasks[name], "cat")
-    folder.write("data/split.csv", "key,set\nf_page0_index0,test\n")
-    folder.write(
-        "reports/predictions.csv",
-        "key,set,label,prediction,decision,confidence\n"
-        "a_page0_index0,train,cat,dog,unsure,0.5\nb_page0_index0,,,dog,unsure,0.5\nf_page1_index0,,,dog,unsure,0.5\n",
-    )
+    folder.write("data/split.csv", "key,set,fold\nf_page0_index0,test,\n")
+    keys = ("a_page0_index0", "b_page0_index0", "f_page1_index0")
+    folder.predict("reports/predictions.csv", *(Prediction(key=key, prediction="dog", decision="unsure") for key in keys))
     said = folder.run(*PUSH, "--only", "unsure").stdout
     assert f"push: {project}-unsure-" in said
     assert "0 of 1 were there, 1 sent, 0 refused" in said

@@ -5,8 +5,9 @@ from pathlib import Path
 from labelling.agreement import cohens_kappa
 from labelling.pull import keep
 from labelling.status import conflicts, finished
-from labelling.tool import Answer, Pulled
-from stages.import_labels import newest
+from labelling.tool import Pulled
+from quire.items.annotations.exports import newest
+from quire.items.annotations.votes import Vote
 
 JAN, FEB = (datetime(2026, month, 1, 12, tzinfo=UTC) for month in (1, 2))
 
@@ -40,8 +41,9 @@ def test_projects_with_a_common_beginning_are_kept_apart(tmp_path: Path) -> None
 
 
 def test_an_image_is_finished_when_as_many_people_answered_as_were_asked() -> None:
-    answers = [Answer("a", "1", "cat"), Answer("a", "2", "dog"), Answer("b", "1", "cat"), Answer("b", "1", "dog")]
-    pulled = Pulled(b"", frozenset("abc"), answers)
+    said = [("a", "1", "cat"), ("a", "2", "dog"), ("b", "1", "cat"), ("b", "1", "dog")]
+    votes = [Vote(name=name, annotator=who, label=label, source="", place="") for name, who, label in said]
+    pulled = Pulled(b"", frozenset("abc"), votes)
     assert finished(pulled, 1) == {"a", "b"}
     assert finished(pulled, 2) == {"a"}
     assert conflicts(pulled) == {"a": [("1", "cat"), ("2", "dog")], "b": [("1", "cat"), ("1", "dog")]}

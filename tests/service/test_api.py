@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from PIL import Image
 
 from quire.demo.images import ENCRYPTED, pdf
+from quire.model.manifest import ANSWER, FILE
 from tests.conftest import ROOT, free_port
 from tests.quire.model.test_predictor import LABELS, write_model
 from tests.service.conftest import Serve, Server, command, environment, wait_until_ready
@@ -407,7 +408,7 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
     ("damage", "options", "settings", "message"),
     [
         ("missing", [], {}, "model.json: no such file"),
-        ("damaged", [], {}, "image_encoder.onnx: is not the file that model.json names"),
+        ("damaged", [], {}, "answer_image.onnx: is not the file that model.json names"),
         ("labels", [], {}, "3 probabilities for 2 labels"),
         ("size", [], {}, "the encoder takes images of 8 x 8, model.json says 16"),
         ("", [], {"max_bytes": "many"}, "QUIRE_MAX_BYTES: Input should be a valid integer"),
@@ -419,14 +420,13 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
 def test_what_cannot_be_served_is_one_line_and_exit_1(
     tmp_path: Path, damage: str, options: list[str], settings: dict[str, str], message: str
 ) -> None:
-    model = write_model(tmp_path / "model", LABELS[:2] if damage == "labels" else LABELS)
-    manifest = (model / "model.json").read_text()
+    model = write_model(tmp_path / "model", ["cat", "dog"] if damage == "labels" else LABELS)
     if damage == "size":
-        (model / "model.json").write_text(manifest.replace('"size": 8', '"size": 16'))
+        (model / FILE).write_text((model / FILE).read_text().replace('"size": 8', '"size": 16'))
     if damage == "missing":
-        (model / "model.json").unlink()
+        (model / FILE).unlink()
     if damage == "damaged":
-        (model / "image_encoder.onnx").write_bytes(b"no graph")
+        (model / ANSWER).write_bytes(b"no model")
     failed = subprocess.run(
         command(free_port(), *options),
         cwd=ROOT,

@@ -19,7 +19,7 @@ SECONDS = 10  # that work waits for other work before the test fails
 @pytest.fixture
 def inference(tmp_path: Path) -> Iterator[Inference]:
     """The test's model on two threads."""
-    made = Inference(Settings(model=write_model(tmp_path / "model"), threads=2, max_requests=2))
+    made = Inference(Settings(model=write_model(tmp_path), threads=2, max_requests=2))
     yield made
     made.threads.shutdown()
 

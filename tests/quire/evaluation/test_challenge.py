@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from quire.command import BadInput
-from quire.evaluation.challenge import challenge_set, outcome
+from quire.evaluation.challenge import challenge_outcome, challenge_set
 from quire.model.predictor import Answer
 
 LABELS = ["cat", "dog", "other"]
@@ -21,10 +21,20 @@ def test_a_folder_is_a_label_and_one_in_it_a_kind(tmp_path: Path) -> None:
     assert [(each.label, each.kind) for each in challenge_set(tmp_path, LABELS)] == [("cat", "cat"), ("other", "other/animals")]
 
 
-def test_a_list_says_what_is_what_wherever_it_lies(tmp_path: Path) -> None:
-    place(tmp_path, "animals/a.jpg", "cats/b.jpg")
-    (tmp_path / "pictures.csv").write_text("file,label,kind,credit\nanimals/a.jpg,other,animals,me\ncats/b.jpg,cat,,me\n")
+@pytest.mark.parametrize("name", ["pictures.csv", "images.csv", "What they are.CSV"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_list_says_what_is_what_wherever_it_lies_and_whatever_its_name(tmp_path: Path, name: str, encoding: str) -> None:
+    place(tmp_path, "animals/a.jpg", "cats/b.jpg", "cats/notes.csv")
+    (tmp_path / name).write_text("file,label,kind,credit\nanimals/a.jpg,other,animals,me\ncats/b.jpg,cat,,me\n", encoding)
     assert [(each.label, each.kind) for each in challenge_set(tmp_path, LABELS)] == [("other", "animals"), ("cat", "cat")]
+
+
+def test_two_lists_are_refused_and_both_are_named(tmp_path: Path) -> None:
+    place(tmp_path, "cats/b.jpg")
+    for name in ("images.csv", "pictures.csv"):
+        (tmp_path / name).write_text("file,label\ncats/b.jpg,cat\n")
+    with pytest.raises(BadInput, match=r"images\.csv and .*pictures\.csv: two lists"):
+        challenge_set(tmp_path, LABELS)
 
 
 def test_an_empty_folder_is_no_challenge(tmp_path: Path) -> None:
@@ -44,19 +54,19 @@ def test_an_empty_folder_is_no_challenge(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, files: list[str], listed: str | None, message: str) -> None:
     place(tmp_path, *files)
     if listed:
-        (tmp_path / "pictures.csv").write_text(listed)
+        (tmp_path / "images.csv").write_text(listed)
     with pytest.raises(BadInput, match=message):
         challenge_set(tmp_path, LABELS)
 
 
 def test_an_outcome_counts_right_wrong_and_unsure() -> None:
     shares = {"cat": 0.6, "dog": 0.4}
-    found = outcome(
+    found = challenge_outcome(
         [
-            ("cat", Answer("cat", "cat", None, shares)),
-            ("cat", Answer("cat", "unsure", "low_confidence", shares)),
-            ("dog", Answer("cat", "unsure", "unfamiliar", shares)),
-            ("dog", Answer("cat", "cat", None, shares)),
+            ("cat", Answer("cat", "cat", None, shares, 0.1)),
+            ("cat", Answer("cat", "unsure", "low_confidence", shares, 0.1)),
+            ("dog", Answer("cat", "unsure", "unfamiliar", shares, 0.9)),
+            ("dog", Answer("cat", "cat", None, shares, 0.1)),
         ]
     )
     assert [found[name]["value"] for name in ("right", "decided_wrong", "unsure")] == [0.5, 0.25, 0.5]

@@ -1,28 +1,29 @@
-import io
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from quire.evaluation import robustness as protocol
-from quire.evaluation.robustness import CHANGES, other_files
+from quire.evaluation import robustness as room
+from quire.evaluation.robustness import CHANGES, robustness
 from quire.model.predictor import Predictor
-from tests.quire.model.test_predictor import METADATA, write_model
+from tests.quire.model.test_predictor import write_model
 
 COLOURS = ["red", "lime", "blue"] * 10  # which the model calls cat, dog and other; what is grey, it calls cat
 
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> Predictor:
-    return Predictor(write_model(tmp_path / "model.onnx", METADATA))
+    return Predictor(write_model(tmp_path))
 
 
-def files(size: tuple[int, int] = (60, 40)) -> list[bytes]:
-    buffers = [io.BytesIO() for _ in COLOURS]
-    for buffer, colour in zip(buffers, COLOURS, strict=True):
-        Image.new("RGB", size, colour).save(buffer, "PNG")
-    return [buffer.getvalue() for buffer in buffers]
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = [tmp_path / f"{number}.png" for number in range(len(COLOURS))]
+    for path, colour in zip(found, COLOURS, strict=True):
+        Image.new("RGB", (60, 40), colour).save(path)
+    return found
 
 
 def sizes(size: tuple[int, int] = (60, 40)) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -32,34 +33,39 @@ def sizes(size: tuple[int, int] = (60, 40)) -> np.ndarray[tuple[int, int], np.dt
 TARGETS = np.arange(len(COLOURS)) % 3
 
 
-def test_what_hangs_on_colour_alone_stays_through_all_that_keeps_the_colour(predictor: Predictor) -> None:
-    report = other_files(predictor, files(), sizes(), TARGETS, seed=0)
-    stay = {name: report[name]["stay"]["value"] for name in CHANGES}
+def test_what_hangs_on_colour_alone_stays_through_all_that_keeps_the_colour(predictor: Predictor, files: list[Path]) -> None:
+    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    stay = {name: part["predictions"]["value"] for name, part in report["changes"].items()}
     assert report["images"] == len(COLOURS)
     assert stay.pop("grey") == pytest.approx(1 / 3)
     assert set(stay.values()) == {1}
 
 
-def test_a_decision_may_change_where_the_prediction_stays(predictor: Predictor) -> None:
+def test_a_decision_may_change_where_the_prediction_stays(predictor: Predictor, files: list[Path]) -> None:
     """Grey, a red image is a cat still, but none that the model is sure of."""
-    report = other_files(predictor, files(), sizes(), TARGETS, seed=0)
-    assert report["grey"]["decisions_stay"]["value"] == 0
+    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    assert report["changes"]["grey"]["decisions"]["value"] == 0
 
 
-def test_a_baseline_that_knows_the_size_alone_follows_the_size(predictor: Predictor) -> None:
+def test_a_baseline_that_knows_the_size_alone_follows_the_size(predictor: Predictor, files: list[Path]) -> None:
     wide = [(30, 20) if target == 0 else (60, 40) if target == 1 else (120, 80) for target in TARGETS]
-    report = other_files(predictor, files(), np.array(wide, np.float64), TARGETS, seed=0)
-    assert report["mirrored"]["size_baseline_stays"]["value"] < 1  # the files are all of one size
-    report = other_files(predictor, files(), sizes(), TARGETS, seed=0)
-    assert report["mirrored"]["size_baseline_stays"]["value"] == 1
+    report = robustness(predictor, files, np.array(wide, np.float64), TARGETS, seed=0)
+    assert report["changes"]["mirrored"]["size_baseline"]["value"] < 1  # the files are all of one size
+    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    assert report["changes"]["mirrored"]["size_baseline"]["value"] == 1
 
 
-def test_of_many_images_a_seeded_draw_is_asked(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "MOST", 9)
-    first, again, other = (other_files(predictor, files(), sizes(), TARGETS, seed) for seed in (1, 1, 2))
+def test_of_many_images_a_seeded_draw_is_read_and_no_other(
+    predictor: Predictor, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST", 9)
+    first, again, other = (robustness(predictor, files, sizes(), TARGETS, seed) for seed in (1, 1, 2))
     assert first["images"] == 9
     assert first == again
-    assert first["grey"]["stay"] != other["grey"]["stay"]
+    assert first["changes"]["grey"]["predictions"] != other["changes"]["grey"]["predictions"]
+    for number in set(range(len(files))) - set(Random(1).sample(range(len(files)), 9)):
+        files[number].unlink()
+    assert robustness(predictor, files, sizes(), TARGETS, 1) == first
 
 
 def test_each_change_is_what_it_is_called() -> None:
@@ -68,13 +74,13 @@ def test_each_change_is_what_it_is_called() -> None:
     changed = {name: change(image) for name, change in CHANGES.items()}
     shapes = {name: image.size for name, image in changed.items()}
     assert shapes == dict.fromkeys(CHANGES, (200, 100)) | {
-        "half size": (100, 50),
-        "double size": (400, 200),
-        "crop to 90 %": (180, 90),
-        "white border": (220, 120),
-        "other aspect ratio": (240, 100),
+        "half_size": (100, 50),
+        "double_size": (400, 200),
+        "crop_to_90_percent": (180, 90),
+        "white_border": (220, 120),
+        "other_aspect_ratio": (240, 100),
     }
     assert changed["mirrored"].getpixel((199, 0)) == (0, 0, 255)
     assert len(set(np.asarray(changed["grey"])[50, 50])) == 1
-    assert changed["white border"].getpixel((0, 0)) == (255, 255, 255)
-    assert changed["crop to 90 %"].getpixel((0, 0)) == (255, 0, 0)
+    assert changed["white_border"].getpixel((0, 0)) == (255, 255, 255)
+    assert changed["crop_to_90_percent"].getpixel((0, 0)) == (255, 0, 0)

@@ -14,7 +14,7 @@ from quire.lifecycle.promotions import champions
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
-HELD_OUT = 23 + 18  # the demo's test set and its challenge images
+HELD_OUT = 22 + 18  # the demo's test set and its challenge images
 
 __all__ = ["serve"]  # the fixture
 
@@ -76,7 +76,7 @@ def test_a_model_that_is_not_committed_is_an_error(restored: Path) -> None:
     move_bias(restored, 0.25)
     failed = promote(restored)
     assert failed.returncode == 1
-    assert failed.stderr.startswith("promote: error: model/model.onnx is not what HEAD's dvc.lock names: `make repro`")
+    assert failed.stderr.startswith("promote: error: model/answer_image.onnx is not what HEAD's dvc.lock names: `make repro`")
 
 
 @pytest.mark.pipeline

@@ -1,5 +1,5 @@
 import csv
-import json
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +27,16 @@ def pair(tmp_path: Path) -> Pair:
     return write
 
 
-def model(weight: float, version: int = 1) -> bytes:
+def model(weight: float, nodes: int = 0) -> bytes:
     tensor = onnx.numpy_helper.from_array(np.array([[1.0, weight]], np.float32), "head.weight")
-    graph = onnx.helper.make_graph([], "g", [], [], [tensor])
-    made = onnx.helper.make_model(graph)
-    onnx.helper.set_model_props(made, {"lineage": json.dumps({"code": version})})
-    return bytes(made.SerializeToString())
+    steps = [onnx.helper.make_node("Identity", ["head.weight"], [f"out{number}"]) for number in range(nodes)]
+    return bytes(onnx.helper.make_model(onnx.helper.make_graph(steps, "g", [], [], [tensor])).SerializeToString())
+
+
+def arrays(feature: float, key: str) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, features=np.array([1.0, feature]), keys=np.array(["a", key]))
+    return buffer.getvalue()
 
 
 def test_equal_files_have_none(pair: Pair) -> None:
@@ -48,7 +52,11 @@ def test_equal_files_have_none(pair: Pair) -> None:
         ("a.json", b'{"a": {"b": [1, 2]}}', b'{"a": {"b": [1, 4]}}', Place("field a.b.1: 2 became 4", 2)),
         ("a.md", b"one\ntwo\n", b"one\n2\n", Place("line 2: two became 2", math.inf)),
         ("a.onnx", model(2), model(2.5), Place("tensor head.weight[0, 1]: 2.0 became 2.5", 0.5)),
-        ("a.onnx", model(2), model(2, version=7), Place("metadata lineage.code: 1 became 7", 6)),
+        ("a.onnx", model(2), model(2, nodes=1), Place("byte 3", math.inf)),
+        ("a.npz", arrays(2, "b"), arrays(2.25, "b"), Place("tensor features[1]: 2.0 became 2.25", 0.25)),
+        ("a.npz", arrays(2, "b"), arrays(2, "c"), Place("tensor keys[1]: b became c", math.inf)),
+        ("a.csv", b"key,p\na,0.5 0.25\n", b"key,p\na,0.75 0.25\n", Place("row 1, column p: 0.5 0.25 became 0.75 0.25", 0.25)),
+        ("a.csv", b"key,p\na,0.5 0.25\n", b"key,p\na,0.5\n", Place("row 1, column p: 0.5 0.25 became 0.5", math.inf)),
         ("a.bin", b"abc", b"abd", Place("byte 2", math.inf)),
         ("a.csv", b"key\na\n", b"key\r\na\r\n", Place("byte 3", math.inf)),
     ],

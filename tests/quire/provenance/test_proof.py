@@ -11,7 +11,7 @@ from git import Repo
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
-CHANGED = "stage train, model/model.onnx, tensor network.head.linear.bias[1]: "  # what changed_model changes
+CHANGED = "stage train, model/answer_image.onnx, tensor pooled.linear.bias[1]: "  # what changed_model changes
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's hash of nothing
 
 pytestmark = pytest.mark.pipeline
@@ -59,7 +59,7 @@ def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
 
     proof = run(changed_model, sys.executable, "-m", "quire", "prove", check=False)
     assert proof.returncode == 1
-    for stage, count in {"extract": 2, "import_labels": 2, "split": 1}.items():
+    for stage, count in {"extract": 2, "import_labels": 3, "split": 1}.items():
         assert f"  {stage:14} {count} outputs identical" in proof.stdout
     assert "DIFFERENT" in proof.stdout
     assert f"first difference: {CHANGED}" in proof.stdout
@@ -83,10 +83,10 @@ def test_an_image_is_traced_to_its_page_its_label_and_the_model(demo: Path) -> N
     (image,) = (demo / "data" / "images").glob("demo-001_page1_index0.*")
     facts = trace(demo, image.stem)
     assert facts["document"] == "data/raw/demo-001.pdf, page 2, image 1 of the page"
-    assert facts["label"] == "other"
-    assert facts["given by"].startswith("ecotag:2: other, demo-ecotag.json annotations[")
+    assert facts["label"] == "dog"
+    assert facts["given by"].startswith("annotator 1: dog, demo-ecotag.json annotations[")
     assert facts["set"] in ("train", "validation", "test")
-    assert facts["model"].startswith("model/model.onnx, version ")
+    assert facts["model"].startswith("model/model.json, version ")
     assert f"commit {Repo(demo).commit('results~1').hexsha}" in facts["run"]
     assert results_commit(demo) in facts["commit"]
     assert trace(demo, str(image)) == trace(demo, hashlib.sha256(image.read_bytes()).hexdigest()[:12]) == facts
@@ -94,8 +94,10 @@ def test_an_image_is_traced_to_its_page_its_label_and_the_model(demo: Path) -> N
 
 def test_an_answer_is_traced_through_an_earlier_commit(changed_model: Path, serve: Serve, tmp_path: Path) -> None:
     """The model that answered is no longer the one in the working tree."""
-    original = tmp_path / "model.onnx"
-    run(changed_model, "dvc", "get", ".", "model/model.onnx", "--rev", "results", "--out", str(original))
+    original = tmp_path / "model"
+    original.mkdir()
+    for path in (changed_model / "model").iterdir():
+        run(changed_model, "dvc", "get", ".", f"model/{path.name}", "--rev", "results", "--out", str(original / path.name))
     with serve(model=str(original), store=str(tmp_path / "store")) as served:
         pdf = (changed_model / "data" / "raw" / "demo-001.pdf").read_bytes()
         answers = served.client.post("/v1/classify/pdf", files={"pdf": pdf}).json()["images"]
@@ -105,7 +107,7 @@ def test_an_answer_is_traced_through_an_earlier_commit(changed_model: Path, serv
     assert facts["said"].startswith(answer["prediction"])
     assert facts["sent as"] == f"page 2, image 1 of the page, of a PDF with SHA-256 {hashlib.sha256(pdf).hexdigest()}"
     assert facts["document"] == "data/raw/demo-001.pdf, page 2, image 1 of the page"
-    assert facts["model"].startswith(f"model/model.onnx, version {answer['model']['version']}")
+    assert facts["model"].startswith(f"model/model.json, version {answer['model']['version']}")
     assert results_commit(changed_model) in facts["commit"]
 
 

@@ -1,54 +1,55 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from quire.evaluation.metrics import Predictions
 from quire.items.tables import Item
-from quire.report.label_issues import label_noise, rank
+from quire.report.label_issues import LabelIssues, find_label_issues, write_label_issues
 from tests.conftest import Encode
+from tests.quire.evaluation.rows import predictions
 
-LABELS = ["cat", "dog"]
+LABELS = ["cat", "<b>dog|"]
 
 
 def item(key: str) -> Item:
-    return Item(
-        key=key, source=f"{key}<>.pdf", page=2, index=0, status="kept", width=48, height=32, image_sha256=key, image=f"{key}.jpg"
+    return Item(key=key, source=f"{key}<>.pdf", page=2, index=0, status="kept", width=48, height=32, image=f"{key}.jpg")
+
+
+def issues(given: list[float], tested: int = 0) -> LabelIssues:
+    """Of images labelled as class 1; the model gives that label these probabilities and predicts class 0 below one half."""
+    made = predictions([1 - share for share in given], [share >= 0.5 for share in given])
+    made = replace(
+        made, given=np.array(given), targets=np.ones(len(given), np.int64), predicted=(np.array(given) >= 0.5).astype(np.int64)
     )
-
-
-def ranked(probabilities: list[list[float]], targets: list[int]) -> list[tuple[str, str, str]]:
-    keys = [f"image-{number}" for number in range(len(targets))]
-    predictions = Predictions(np.array(probabilities), np.array(targets), np.array(keys))
-    doubts = rank(predictions, keys, LABELS, {key: item(key) for key in keys}, dict.fromkeys(keys, "train"))
-    return [(str(doubt.item.key), doubt.label, doubt.prediction) for doubt in doubts]
+    keys = [str(key) for key in made.keys]
+    sets = {key: "test" if number < tested else "train" for number, key in enumerate(keys)}
+    return find_label_issues(made, LABELS, {key: item(key) for key in keys}, sets)
 
 
 def test_the_least_probable_label_is_first_and_equals_go_by_key() -> None:
-    assert ranked([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.4, 0.6]], [0, 0, 1, 0]) == [
-        ("image-1", "cat", "dog"),
-        ("image-2", "dog", "cat"),
-        ("image-3", "cat", "dog"),
-        ("image-0", "cat", "cat"),
-    ]
+    found = issues([0.9, 0.2, 0.6, 0.2])
+    assert [(issue.item.key, issue.prediction) for issue in found.shown] == [
+        ("image-01", "cat"), ("image-03", "cat"), ("image-02", "<b>dog|"), ("image-00", "<b>dog|")
+    ]  # fmt: skip
+    assert (found.labels, found.differing, found.asked) == (4, 2, 2)
 
 
 def test_the_page_holds_its_images_and_says_what_is_asked_again(tmp_path: Path, make_image: Encode) -> None:
-    keys = [f"image-{number:02}" for number in range(30)]
-    for number, key in enumerate(keys):
-        (tmp_path / f"{key}.jpg").write_bytes(make_image(seed=number, size=(900, 300)))
-    shares = np.linspace(0.05, 0.95, 30)
-    predictions = Predictions(np.stack([shares, 1 - shares], 1), np.zeros(30, np.int64), np.array(keys))
-    sets = {key: "test" if key < "image-05" else "train" for key in keys}
-    doubts = rank(predictions, keys, LABELS, {key: item(key) for key in keys}, sets)
+    shares = np.linspace(0.05, 0.95, 30).tolist()
+    found = issues(shares, tested=5)
+    for number in range(30):
+        (tmp_path / f"image-{number:02}.jpg").write_bytes(make_image(seed=number, size=(900, 300)))
     pages = []
     for name in ("once.html", "again.html"):
-        label_noise(doubts, tmp_path, tmp_path / name)
+        write_label_issues(found, tmp_path, tmp_path / name)
         pages.append((tmp_path / name).read_text())
     assert pages[0] == pages[1]
-    assert "something else than the label for <strong>15</strong>" in pages[0]
-    assert "push --tool ecotag|label-studio --only disagreement</code> asks people again about 10 of these" in pages[0]
-    assert re.findall(r"image-\d\d(?=<br>)", pages[0]) == keys[:24]
     assert len(re.findall(r'src="data:image/jpeg;base64,/9j/', pages[0])) == 24
-    assert "image-00&lt;&gt;.pdf, page 3, test set" in pages[0]
+    text = re.sub(r"<[^>]*>", " ", pages[0])
+    assert re.findall(r"\b15\b", text)  # differ
+    assert re.findall(r"\b10\b", text)  # are asked again: not those of the test set
+    assert "quire labels push" in text
+    assert "image-00&lt;&gt;.pdf" in pages[0]
+    assert "&lt;b&gt;dog|" in pages[0]
     assert "//" not in re.sub(r"base64,[^\"]*", "", pages[0])  # no address

@@ -104,9 +104,3 @@ def test_more_files_than_are_read_ahead_come_in_order(
     for number, path in enumerate(paths):
         path.write_bytes(make_image(seed=number))
     assert [sha256 for sha256, _ in read_files(paths, cache, 20)] == [cache.keep(path) for path in paths]
-
-
-def test_a_number_of_workers_that_is_none_is_named(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUIRE_WORKERS", "two")
-    with pytest.raises(BadInput, match="QUIRE_WORKERS: 'two' is no whole number from 1"):
-        list(read_files([], cache, 20))

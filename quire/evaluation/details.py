@@ -1,0 +1,94 @@
+"""Everything that an evaluation finds, reports/details.json, and the few of its figures in reports/metrics.json."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from quire.evaluation.baselines import Baselines, baselines
+from quire.evaluation.challenge import ChallengeReport, challenge_report
+from quire.evaluation.facts import CROSSED, TEST, Facts
+from quire.evaluation.gate import figure
+from quire.evaluation.metrics import SetFigures, describe
+from quire.evaluation.robustness import Robustness, robustness
+from quire.items.tables import SETS, Item
+from quire.model.predictor import Predictor
+
+# What experiments are compared by, each with its place in the details. The names are short, so that `dvc exp show` fits.
+METRICS = {
+    "accuracy": "cross_validation.accuracy",
+    "f1": "cross_validation.macro_f1",
+    "worst": "cross_validation.worst_recall",
+    "ece": "cross_validation.calibration_error",
+    "answered": "cross_validation.answered",
+    "wrong": "cross_validation.outcome.decided_wrong",
+    "margin": "margin_over_baselines",
+    "test": "test.accuracy",
+}
+
+
+class Images(TypedDict):
+    """What the ledger holds: found = kept + repeat + rejected. `labelled` are in one of the sets."""
+
+    found: int
+    kept: int
+    repeat: int
+    rejected: int
+    labelled: int
+    sets: dict[str, int]
+
+
+class Details(TypedDict):
+    """The content of reports/details.json. `protocols` is what `train` wrote into reports/protocols.json."""
+
+    labels: Sequence[str]
+    images: Images
+    test: SetFigures
+    cross_validation: SetFigures
+    baselines: Baselines
+    margin_over_baselines: float
+    thresholds: Mapping[str, Any]
+    pooling: Mapping[str, Any]
+    challenge: ChallengeReport | None
+    robustness: Robustness
+    protocols: Mapping[str, Any]
+
+
+def count_images(items: Sequence[Item], sets: Iterable[str]) -> Images:
+    """The rows of the ledger by status, and of the split by set."""
+    statuses, sizes = Counter(item.status for item in items), Counter(sets)
+    return {
+        "found": len(items),
+        "kept": statuses["kept"],
+        "repeat": statuses["repeat"],
+        "rejected": statuses["rejected"],
+        "labelled": sizes.total(),
+        "sets": {name: sizes[name] for name in SETS},
+    }
+
+
+def examine(predictor: Predictor, facts: Facts, challenge: Path, protocols: Path, seed: int) -> Details:
+    """All that is found. Raises BadInput for a challenge set that cannot be read."""
+    test, crossed = (describe(facts.predicted[name], predictor.labels, seed) for name in (TEST, CROSSED))
+    keys, targets, sizes = facts.predicted[CROSSED].keys, facts.predicted[CROSSED].targets, facts.sizes
+    without_pixels = baselines(sizes, targets, facts.fold_of, seed)
+    best = max(without_pixels["majority"]["value"], without_pixels["size"]["value"])
+    return {
+        "labels": predictor.labels,
+        "images": count_images(facts.items, facts.set_of.values()),
+        "test": test,
+        "cross_validation": crossed,
+        "baselines": without_pixels,
+        "margin_over_baselines": round(crossed["accuracy"]["value"] - best, 6),
+        "thresholds": predictor.thresholds.model_dump(),
+        "pooling": predictor.manifest.pooling["image"].model_dump(include={"weights", "damping"}),
+        "challenge": challenge_report(predictor, challenge),
+        "robustness": robustness(predictor, [facts.files[key] for key in keys], sizes, targets, seed),
+        "protocols": json.loads(protocols.read_text(encoding="utf-8")),
+    }
+
+
+def metrics(details: Details) -> dict[str, float]:
+    """The figures of `METRICS`, to three decimals: all of them are in the details."""
+    return {name: round(figure(details, place) or 0.0, 3) for name, place in METRICS.items()}

@@ -1,0 +1,61 @@
+"""What an evaluation goes by: the ledger, the split, and both sets of predictions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quire.evaluation.predictions import Predictions, in_columns, predict, write_predictions
+from quire.items.tables import Assignment, Item, Label, Prediction, SetName, read_table
+from quire.model.predictor import Predictor
+
+TEST, CROSSED = "test set", "cross-validation"
+TEST_FOLD = -1  # of images without a fold: the test set's
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The ledger, and for the kept items of a key the row, the image's file and the set.
+
+    `predicted` are the served model's predictions of the test set, under TEST, and those out of fold, under CROSSED.
+    """
+
+    items: list[Item]
+    kept: Mapping[str, Item]
+    files: Mapping[str, Path]
+    set_of: Mapping[str, SetName]
+    predicted: Mapping[str, Predictions]
+    fold_of: NDArray[np.int64]  # (N,), of those out of fold
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Width and height in pixels of the images predicted out of fold, (N, 2)."""
+        rows = [self.kept[key] for key in self.predicted[CROSSED].keys]
+        return np.array([(row.width, row.height) for row in rows], np.float64)
+
+
+def find_facts(predictor: Predictor, images: Path, items: Path, labels: Path, split: Path, reports: Path) -> Facts:
+    """Read the tables, and write reports/predictions.csv: the answers for all kept items, one image in memory at a time.
+
+    Raises BadInput for a labelled image that the service would refuse and for a table that does not fit the others.
+    """
+    ledger = read_table(items, Item)
+    kept = {str(item.key): item for item in ledger if item.status == "kept"}
+    files = {key: images / str(item.image) for key, item in kept.items()}
+    label_of = {row.key: row.label for row in read_table(labels, Label)}
+    set_of = {row.key: row.set for row in read_table(split, Assignment)}
+    served, out_of_fold = reports / "predictions.csv", reports / "out_of_fold.csv"
+    tested, crossed = write_predictions(served, predict(predictor, files, label_of, set_of)), read_table(out_of_fold, Prediction)
+    return Facts(
+        items=ledger,
+        kept=kept,
+        files=files,
+        set_of=set_of,
+        predicted={
+            TEST: in_columns(tested, predictor.labels, kept, served),
+            CROSSED: in_columns(crossed, predictor.labels, kept, out_of_fold),
+        },
+        fold_of=np.array([TEST_FOLD if row.fold is None else row.fold for row in crossed]),
+    )

@@ -1,0 +1,80 @@
+"""The sheet of mistakes: wrong answers beside what the model saw, and the training images most like each."""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from quire.decode import decode
+from quire.evaluation.predictions import Predictions
+from quire.model.explain import Explainer, Neighbour
+from quire.report.figures import Captioned, fill, save
+
+SHEET, NEAREST = 24, 3  # mistakes on the sheet, and training images beside each
+SIDE = 320  # pixels, of an image's longer side: a sheet of photographs would fill the memory
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image whose prediction differs from its label. `where` is the set that it was predicted in."""
+
+    key: str
+    label: str
+    prediction: str
+    confidence: float
+    where: str
+
+
+def find_mistakes(predicted: Mapping[str, Predictions], labels: Sequence[str]) -> tuple[list[Mistake], int]:
+    """The most confident mistakes, as many as a sheet holds, and how many there are; `predicted` are sets by name."""
+    found = [
+        (-float(part.confidence[row]), str(part.keys[row]), where, int(row))
+        for where, part in predicted.items()
+        for row in np.flatnonzero(~part.correct)
+    ]
+    worst = [(key, where, row, predicted[where]) for _, key, where, row in heapq.nsmallest(SHEET, found)]
+    return [
+        Mistake(key, labels[part.targets[row]], labels[part.predicted[row]], float(part.confidence[row]), where)
+        for key, where, row, part in worst
+    ], len(found)
+
+
+def draw_mistakes(mistakes: Sequence[Mistake], count: int, files: Mapping[str, Path], explainer: Explainer, path: Path) -> None:
+    """A row each: the image, its class activation map, and the training images most like it with document and page.
+
+    `count` is how many mistakes there are, `files` hold the image of each key.
+    """
+    height = 1.2 + 2.9 * len(mistakes)
+    figure = Figure(figsize=(14, height))  # a constrained layout of a full sheet takes seconds
+    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.1 / height, top=1 - 1.0 / height, hspace=0.45, wspace=0.12)
+    shown = f", the {len(mistakes)} most confident" if count > len(mistakes) else ""
+    figure.suptitle(f"Wrong answers: {count}{shown}", y=1 - 0.1 / height)
+    grid = figure.subplots(max(len(mistakes), 1), 2 + NEAREST, squeeze=False)
+    fill(grid, [_row(mistake, files, explainer) for mistake in mistakes])
+    save(figure, path)
+
+
+def _row(mistake: Mistake, files: Mapping[str, Path], explainer: Explainer) -> list[Captioned]:
+    square = explainer.predictor.prepare(files[mistake.key].read_bytes())  # (S, S, 3) uint8
+    activation = explainer.activation_map(square, mistake.prediction)
+    said = f"label {mistake.label}, predicted {mistake.prediction} {mistake.confidence:.2f}"
+    nearest = explainer.nearest(square, mistake.key)[:NEAREST]
+    return [
+        (f"{mistake.key}\n{said}\n({mistake.where})", _thumbnail(files[mistake.key])),
+        (f"light: speaks for {mistake.prediction}", activation),
+        *((_caption(each), _thumbnail(files[each.key])) for each in nearest),
+    ]
+
+
+def _caption(neighbour: Neighbour) -> str:
+    return f"training image, {neighbour.label}\n{neighbour.place}\ncosine {neighbour.similarity:.2f}"
+
+
+def _thumbnail(path: Path) -> Image.Image:
+    image = decode(path.read_bytes())
+    image.thumbnail((SIDE, SIDE))
+    return image
