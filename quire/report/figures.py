@@ -67,7 +67,7 @@ def draw_reliability(bins: Sequence[Bin], title: str, path: Path) -> None:
     axes.set(
         title=title, xlabel="mean confidence", ylabel="share that is right", xlim=(left, 1 + (1 - left) / 20), ylim=(bottom, 1.02)
     )
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(loc="outside lower center")
     save(figure, path)
 
 

@@ -65,7 +65,7 @@ def _row(mistake: Mistake, files: Mapping[str, Path], explainer: Explainer) -> l
     nearest = explainer.nearest(square, mistake.key)[:NEAREST]
     return [
         (f"{mistake.key}\n{said}\n({mistake.where})", _thumbnail(files[mistake.key])),
-        (f"light: speaks for {mistake.prediction}", activation),
+        (f"class activation map\nlight: speaks for {mistake.prediction}", activation),
         *((_caption(each), _thumbnail(files[each.key])) for each in nearest),
     ]
 

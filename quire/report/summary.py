@@ -55,10 +55,10 @@ def comparison(root: Path) -> str:
 
 
 def _surprise(root: Path, first: Difference) -> str:
-    from quire.provenance.comparison import place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
+    from quire.provenance.comparison import OUT_OF_REACH, place_of  # noqa: PLC0415 - takes a second to import, and is rarely needed
 
     place = place_of(root, "HEAD", root, first.name)
-    where = place.where if place else "where in it is not known: the committed bytes are neither in the cache nor in the remote"
+    where = place.where if place else OUT_OF_REACH
     here = (root / MACHINE).read_text(encoding="utf-8") if (root / MACHINE).exists() else None
     machine = machine_differences(committed_file(root, "HEAD", MACHINE), here)
     return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}, {where}; {'; '.join(machine) or 'same machine'}"

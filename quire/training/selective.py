@@ -87,18 +87,3 @@ def choose_threshold(
         candidates.append(Threshold(least, risk, float(answered.mean()), risk <= max_risk))
     met = [candidate for candidate in candidates if candidate.met]
     return met[0] if met else min(candidates, key=lambda candidate: candidate.risk)
-
-
-def risk_coverage(confidences: NDArray[np.float64], correct: NDArray[np.bool_], confidence: float) -> list[dict[str, float]]:
-    """The curve: for each threshold the share answered, the share of those wrong, and its upper bound taken alone."""
-    order = np.argsort(-confidences, kind="stable")
-    wrong = np.cumsum(~correct[order])
-    return [
-        {
-            "min_confidence": float(confidences[order[count - 1]]),
-            "coverage": count / len(order),
-            "risk": float(wrong[count - 1] / count),
-            "upper_bound": upper_bound(int(wrong[count - 1]), count, confidence),
-        }
-        for count in range(1, len(order) + 1)
-    ]

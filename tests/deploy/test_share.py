@@ -42,7 +42,8 @@ def quick(project: Path, **split: object) -> None:
     """Let the pipeline run in seconds: small images, few epochs."""
     yaml = YAML()
     parameters = yaml.load((project / "params.yaml").read_text())
-    parameters["train"].update({"image_size": 64, "epochs": 2, "folds": 3})
+    parameters["train"].update({"image_size": 64, "epochs": 2})
+    parameters["split"]["folds"] = 3
     parameters["split"].update(split)
     with (project / "params.yaml").open("w") as stream:
         yaml.dump(parameters, stream)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from quire.training.selective import choose_threshold, risk_coverage, upper_bound
+from quire.training.selective import choose_threshold, upper_bound
 
 
 def test_the_bound_is_clopper_and_pearsons() -> None:
@@ -47,10 +47,3 @@ def test_the_risk_is_kept_on_images_that_were_not_looked_at() -> None:
         fresh = 1 - draws.uniform(0, 0.5, 20_000) ** 2
         broken += bool((1 - fresh[fresh >= chosen.min_confidence]).mean() > chosen.risk)
     assert broken <= 20
-
-
-def test_the_curve_rises_to_all_answered() -> None:
-    curve = risk_coverage(np.array([0.9, 0.6, 0.8]), np.array([True, False, True]), 0.9)
-    assert [row["coverage"] for row in curve] == pytest.approx([1 / 3, 2 / 3, 1])
-    assert [row["risk"] for row in curve] == pytest.approx([0, 0, 1 / 3])
-    assert all(row["upper_bound"] > row["risk"] for row in curve)
