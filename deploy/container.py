@@ -51,7 +51,7 @@ def container(root: Path) -> str:
 
 def describe(engine: ContainerEngine, tag: str, model: Path) -> None:
     """Print the image's layers and its size, and write its SBOM. Raises BadInput where it is too large."""
-    print(engine.run("history", "--human", tag))
+    print(engine.run("history", "--format", "{{.Size}}\t{{.CreatedBy}}", tag))
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "image.tar")
         engine.run("save", "--output", str(archive), tag, seconds=300)
