@@ -1,4 +1,4 @@
-"""What decided the service's workers, threads and spinning, and what its own threads gain.
+"""What decided the service's workers, threads and spinning.
 
 python -m benchmarks.threads      after `make repro`
 """
@@ -16,13 +16,6 @@ from benchmarks.serving import CLIENTS, THREADS, beside, free_port, in_process, 
 from quire.model.manifest import ENCODER
 from quire.model.predictor import Predictor
 
-WITHOUT = {
-    "a ThreadPoolExecutor": "threads",
-    "Quire's, results one at a time": "together",
-    "Quire's, on no core of their own": "cores",
-    "Quire's": "nothing",
-}
-
 
 def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
     """Forward passes a second of as many callers as the service has threads, without a server."""
@@ -34,14 +27,12 @@ def forward(intra_op: int, spinning: bool, images: list[bytes]) -> float:
     return in_process(lambda each: session.run(None, each), inputs)
 
 
-def served(
-    limit: Callable[[], float], images: list[bytes], service: str = "service.app:Quire", **environment: str
-) -> tuple[float, str]:
+def served(limit: Callable[[], float], images: list[bytes], **environment: str) -> tuple[float, str]:
     """Requests a second of the whole service, and their share of the limit."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         environment |= {"QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
-        command = ["bentoml", "serve", service, "--port", str(port)]
+        command = ["bentoml", "serve", "--port", str(port)]
         with running(command, port, Path(folder, "log"), **environment):
             load(port, images[:4], 2)
             return beside(lambda: load(port, images, CLIENTS)[0], limit)
@@ -58,10 +49,6 @@ def main() -> None:
         options = {"QUIRE_THREADS": str(threads), "BENTOML_CONFIG_OPTIONS": f"services.quire.workers={workers}"}
         many, share = served(limit, images, **options)
         print(f"| {workers} | {threads} | {many:.0f} | {share} |", flush=True)
-    print(f"\n| threads | requests/s, {CLIENTS} clients | ÷ limit |\n|---|---|---|")
-    for name, without in WITHOUT.items():
-        many, share = served(limit, images, "benchmarks.executor:Quire", WITHOUT=without)
-        print(f"| {name} | {many:.0f} | {share} |", flush=True)
 
 
 if __name__ == "__main__":

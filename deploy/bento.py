@@ -1,4 +1,4 @@
-"""Build the bento of the commit that is checked out: its service/, its serving lock and its model, nothing else.
+"""Build the bento of the commit that is checked out: what serving needs of its code, its serving lock, its model.
 
 python -m deploy.bento      prints the bento's tag, quire:<commit>-<sha256 of the model>, twelve digits each
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 from pathlib import Path
 
 from git import Repo
@@ -17,9 +18,7 @@ from quire.command import BadInput
 from quire.model.manifest import read_manifest
 from quire.provenance.lock import LOCK, model_parts, promised, strays
 
-# What serving needs: pyproject.toml says how the bento is built.
-PARTS = ("service", "quire/__init__.py", "quire/command.py", "quire/decode.py", "quire/model", "quire/items/__init__.py",
-         "quire/items/readers", "requirements-serve.lock", "pyproject.toml")  # fmt: skip
+PROJECT, SERVING, MODEL = "pyproject.toml", "requirements-serve.lock", "model"
 
 
 def bento(root: Path) -> str:
@@ -31,31 +30,38 @@ def bento(root: Path) -> str:
     parts = model_parts(lock)
     for path in strays(root, lock, parts):
         raise BadInput(f"{path}: is not the file that the commit's {LOCK} names: commit {LOCK}, or dvc checkout, or dvc pull")
-    version = read_manifest(root / "model")[1]
+    version = read_manifest(root / MODEL)[1]
     tag = f"quire:{repository.head.commit.hexsha[:12]}-{version[:12]}"
-    left_out = repository.git.status("--porcelain", "--", *PARTS).splitlines()
+    code = [*included(repository), SERVING, PROJECT]
+    left_out = repository.git.status("--porcelain", "--", *code).splitlines()
     if left_out:
         print(f"bento: the bento is the commit's; without what is not committed: {', '.join(sorted(left_out))}", file=sys.stderr)
     if _bentoml("get", tag, "--output", "path").returncode:
         with tempfile.TemporaryDirectory() as folder:
-            _export(repository, [root / path for path in parts], Path(folder))
+            _export(repository, code, [root / path for path in parts], Path(folder))
             built = _bentoml("build", "--version", tag.partition(":")[2], cwd=folder)
         if built.returncode:
             raise BadInput(f"bentoml build: {built.stderr.strip()[-2000:]}")
     return tag
 
 
-def _export(repository: Repo, model: list[Path], folder: Path) -> None:
+def included(repository: Repo) -> list[str]:
+    """The commit's files and folders that its pyproject.toml tells BentoML to take; the model is none of them, but DVC's."""
+    build = tomllib.loads(repository.git.show(f"HEAD:{PROJECT}"))["tool"]["bentoml"]["build"]
+    return [path for path in (pattern.strip("/") for pattern in build["include"]) if path != MODEL]
+
+
+def _export(repository: Repo, code: list[str], model: list[Path], folder: Path) -> None:
     """Write the commit's files and the model. `git archive` writes the commit into service/commit.py."""
     archive = folder / "archive.tar"
     with archive.open("wb") as stream:
-        repository.archive(stream, "HEAD", path=list(PARTS))
+        repository.archive(stream, "HEAD", path=code)
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
     archive.unlink()
-    (folder / "model").mkdir()
+    (folder / MODEL).mkdir()
     for path in model:
-        shutil.copyfile(path, folder / "model" / path.name)
+        shutil.copyfile(path, folder / MODEL / path.name)
 
 
 def _bentoml(*arguments: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:

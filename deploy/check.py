@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 from PIL import Image
 
-from deploy.engine import Engine, find_engine
+from deploy.container_engine import ContainerEngine, find_engine
 from quire.command import BadInput
 
 # Nothing that the image does not need: as deploy/kubernetes and deploy/compose.yaml run it.
@@ -22,7 +22,7 @@ SECONDS = 60  # to become ready, and to become healthy
 
 
 @contextlib.contextmanager
-def running(engine: Engine, image: str, *options: str) -> Iterator[tuple[str, httpx.Client]]:
+def running(engine: ContainerEngine, image: str, *options: str) -> Iterator[tuple[str, httpx.Client]]:
     """Run an image without authentication on a free port of this machine; yield its container's id and a client."""
     port = _free_port()
     meant = ("--env", "QUIRE_PUBLIC_WITHOUT_AUTH=true", "--env", f"BENTOML_PORT={port}")  # the check alone asks, for a minute
@@ -41,7 +41,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(engine: Engine, name: str, client: httpx.Client) -> None:
+def _wait_until_ready(engine: ContainerEngine, name: str, client: httpx.Client) -> None:
     limit = time.monotonic() + SECONDS
     while time.monotonic() < limit:
         with contextlib.suppress(httpx.TransportError):
@@ -53,7 +53,7 @@ def _wait_until_ready(engine: Engine, name: str, client: httpx.Client) -> None:
     raise BadInput(f"the container did not become ready:\n{engine.run('logs', name)[-2000:]}")
 
 
-def check(engine: Engine, image: str) -> None:
+def check(engine: ContainerEngine, image: str) -> None:
     """Ask all questions. Raises BadInput at the first answer that is wrong."""
     start = time.monotonic()
     with running(engine, image) as (name, client):
@@ -79,7 +79,7 @@ def _expect(holds: bool, otherwise: str) -> None:
         raise BadInput(f"check: {otherwise}")
 
 
-def _wait_until_healthy(engine: Engine, name: str) -> None:
+def _wait_until_healthy(engine: ContainerEngine, name: str) -> None:
     """Docker calls the image's health check by itself; Podman does so by systemd, and here is asked to."""
     limit = time.monotonic() + SECONDS
     while time.monotonic() < limit:

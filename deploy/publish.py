@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 from deploy.bento import bento
-from deploy.engine import Engine, find_engine
+from deploy.container_engine import ContainerEngine, find_engine
 from quire.command import BadInput
 
 
-def publish(engine: Engine, tag: str, registry: str) -> str:
+def publish(engine: ContainerEngine, tag: str, registry: str) -> str:
     """Push the image `tag`; give REGISTRY/quire@sha256:…. Raises BadInput with what the engine said."""
     target = f"{registry}/{tag}"
     name = target.rpartition(":")[0]

@@ -1,52 +1,32 @@
-"""What is in an image, by name and version: a CycloneDX document, read from the image itself.
+"""What is in an image, by name and version: a CycloneDX document that syft reads from the image, and the model.
 
-python -m deploy.sbom IMAGE
+Syft (github.com/anchore/syft) finds the Python and the Debian packages with their licences. It comes from source, as
+deploy/syft/go.mod and go.sum pin it.
 """
 
 import json
-import sys
+import os
+import subprocess
+from pathlib import Path
 
-from cyclonedx.model import HashAlgorithm, HashType
-from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output import make_outputter
-from cyclonedx.schema import OutputFormat, SchemaVersion
-from packageurl import PackageURL
+from deploy.go_tool import GoTool
+from quire.command import BadInput
 
-from deploy.engine import Engine, find_engine
-
-# Run inside the image: its Python packages, its Debian packages and its model.
-LOOK = """
-import hashlib, json, pathlib, subprocess
-from importlib.metadata import distributions
-listed = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n"], capture_output=True, text=True, check=True).stdout
-model = pathlib.Path("/app/bento/src/model/model.json").read_bytes()
-print(json.dumps({"pypi": sorted((d.name, d.version) for d in distributions()),
-                  "deb": sorted(line.split() for line in listed.splitlines()), "model": hashlib.sha256(model).hexdigest()}))
-"""
+SYFT = GoTool(Path(__file__).parent / "syft", "github.com/anchore/syft", "github.com/anchore/syft/cmd/syft")
+QUIET = {"SYFT_CHECK_FOR_APP_UPDATE": "false"}
 
 
-def sbom(engine: Engine, image: str) -> str:
-    """The document as JSON."""
-    seen = json.loads(engine.run("run", "--rm", "--entrypoint", "python", image, "-c", LOOK))
-    bom = Bom()
-    name, _, version = image.rpartition("/")[2].partition(":")
-    bom.metadata.component = root = Component(name=name, version=version, type=ComponentType.CONTAINER)
-    for kind, namespace in (("pypi", None), ("deb", "debian")):
-        for package, release in seen[kind]:
-            purl = PackageURL(kind, namespace, package, release)
-            bom.components.add(Component(name=package, version=release, purl=purl, bom_ref=str(purl)))
-    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=seen["model"])]
-    model = Component(name="quire", version=seen["model"][:12], type=ComponentType.MACHINE_LEARNING_MODEL, hashes=hashes)
-    bom.components.add(model)
-    bom.register_dependency(root, bom.components)
-    return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
-
-
-def main() -> None:
-    """Print the document of the image that the command line names."""
-    print(sbom(find_engine(), sys.argv[1]))
-
-
-if __name__ == "__main__":
-    main()
+def sbom(archive: Path, tag: str, model_sha256: str) -> str:
+    """The document, as JSON, of an image that was saved to `archive`. Raises BadInput with what syft said, and GoError."""
+    name, _, version = tag.partition(":")
+    source = [f"docker-archive:{archive}", "--source-name", name, "--source-version", version]
+    command = [str(SYFT.build()), "scan", *source, "--output", "cyclonedx-json", "--quiet"]
+    done = subprocess.run(command, env=os.environ | QUIET, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        raise BadInput(f"syft: {done.stderr.strip()[-2000:]}")
+    document = json.loads(done.stdout)
+    hashes = [{"alg": "SHA-256", "content": model_sha256}]
+    document["components"].append(
+        {"type": "machine-learning-model", "name": "model.json", "version": model_sha256[:12], "hashes": hashes}
+    )
+    return json.dumps(document, indent=2) + "\n"

@@ -55,8 +55,10 @@ class Tokens:
     def _key(self, key_id: object) -> PyJWK:
         with self.lock:
             if key_id not in self.keys and time.monotonic() - self.looked > PAUSE:
-                self.looked = time.monotonic()
-                self.keys = self._fetch()
+                try:
+                    self.keys = self._fetch()
+                finally:
+                    self.looked = time.monotonic()  # afterwards: those who waited meanwhile do not ask a silent issuer again
         if not isinstance(key_id, str) or key_id not in self.keys:
             raise Refused("unauthenticated", "the token is not accepted: its key id is not one of the issuer's")
         return self.keys[key_id]

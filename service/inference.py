@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer with its id; of the image the hash of its bytes and its pixels."""
+    """An answer with its id; of the image the SHA-256 of its bytes and its size in pixels."""
 
     id: str
     sha256: str

@@ -38,7 +38,7 @@ class SimilarImage(Body):
     label: str
     document: str
     page: Count | None
-    """Counted from 0; null for an image file."""
+    """Counted from 0; null where the document is an image file."""
     similarity: Annotated[float, Field(ge=-1, le=1)]
     """The cosine between the features of both images."""
 

@@ -84,7 +84,7 @@ class Store:
             answer.reason,
             answer.confidence,
             json.dumps(answer.probabilities),
-            classified.answer.unfamiliarity,
+            answer.unfamiliarity,
             classified.width,
             classified.height,
             self.model,

@@ -33,18 +33,18 @@ UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waitin
 
 @cache
 def series(metric: Any, *labels: object) -> Any:
-    """A metric's series, made at the first call: to find it by its labels takes longer than to count."""
+    """A metric's series for these labels. It is looked up once, because the look-up takes longer than counting."""
     return metric.labels(*labels)
 
 
 def make_folder() -> None:
-    """Make the folder for this service's counters, which the workers that start now inherit; it goes when this process ends."""
+    """Make a folder for the counters of this service. Its workers inherit it; it is deleted when this process ends."""
     os.environ[OWN_FOLDER] = tempfile.mkdtemp(prefix="quire-metrics-")
     atexit.register(shutil.rmtree, os.environ[OWN_FOLDER], ignore_errors=True)
 
 
 def export_zeros() -> None:
-    """Make the series that rates are taken of: one that appears with its first count has no rate before the second."""
+    """Make, at zero, the series whose rates are watched: Prometheus computes no rate from a series' first value."""
     for reason in get_args(Reason):
         series(UNSURE_ANSWERS, reason)
     for agrees in ("true", "false"):

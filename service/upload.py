@@ -12,9 +12,10 @@ from service.errors import Refused
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body that declares too much at once, and for one that turns out to be too much.
+    """ASGI middleware that bounds the memory that bodies take.
 
-    429 for one that, with all that other requests have sent and not yet been answered for, would be too much.
+    413: the body declares more bytes than one request may have, or turns out to have more. 429: the bodies of all requests
+    that are not answered yet have more bytes than they may have together.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -18,7 +18,7 @@ from deploy.store import Store, StoreError
 
 
 def start(folder: Path, port: int, bucket: str) -> Store:
-    """Run MinIO on loopback, or find it where it runs already, and make the bucket. Raises StoreError."""
+    """Run MinIO on loopback, or find it where it runs already, and make the bucket. Raises StoreError and GoError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(folder):
         store = credentials(folder) if running(folder) else _launched(folder, port, bucket)

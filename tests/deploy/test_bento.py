@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from git import Repo
 
-from deploy.bento import PARTS
+from deploy.bento import included
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import Project
 from tests.service.conftest import command, environment, wait_until_ready
@@ -45,13 +46,17 @@ def test_a_bento_holds_the_commit_and_its_model_alone_and_says_both(project: Pro
     assert done.stdout == f"quire:{commit[:12]}-{model[:12]}\n"
     assert "service/settings.py" in done.stderr
     sources = path_of(project, done.stdout.strip()) / "src"
-    listed = Repo(ROOT).git.ls_files("--cached", "--others", "--exclude-standard", *PARTS[:-2]).splitlines()
+    listed = Repo(project.root).git.ls_files(*included(Repo(project.root))).splitlines()
     expected = {Path(name) for name in [*listed, "bentofile.yaml"]} | {
         Path("model", part.name) for part in (project.root / "model").iterdir()
     }
     assert {path.relative_to(sources) for path in sources.rglob("*") if path.is_file()} == expected
     assert not re.search(r"^--", (sources.parent / "env/python/requirements.txt").read_text(), re.MULTILINE)
+    modules = "import service.app, service.pdf"  # all that serving imports is in the bento
+    subprocess.run([sys.executable, "-c", modules], cwd=sources, check=True, timeout=60)
+    assert not {"stages", "training", "lifecycle", "annotations"} & {path.name for path in sources.rglob("*")}
     answer = answered(project, done.stdout.strip())
+    assert answer["why"]["places"].startswith("data:image/png;base64,")
     assert (answer["prediction"], answer["model"]["commit"], answer["model"]["version"]) == ("cat", commit, model[:12])
 
 
@@ -66,7 +71,7 @@ def answered(project: Project, tag: str) -> Any:
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             wait_until_ready(client, process)
-            return client.post("/v1/classify", content=plain("red")).json()
+            return client.post("/v1/classify?explain=true", content=plain("red")).json()
     finally:
         os.kill(process.pid, signal.SIGTERM)
         process.wait(timeout=20)

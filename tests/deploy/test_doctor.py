@@ -134,12 +134,32 @@ def test_the_model_against_the_lock(project: Path) -> None:
 def test_secrets_in_tracked_files(project: Path, minio: Store) -> None:
     shutil.copy(project / ".dvc" / "config.local", project / "notes.txt")
     (project / "settings.py").write_text(f'\nAWS_SECRET_ACCESS_KEY = "{"wJalrXUtnFEMI" * 3}"\n')
-    assert diagnose(project, 0)["secrets"] == "ok none in tracked files"  # git knows neither yet
+    assert "none in tracked files" in diagnose(project, 0)["secrets"]  # git knows neither yet
     commit(project, "a mistake")
     found = diagnose(project, 1)["secrets"]
     assert "notes.txt holds a key in use" in found
-    assert "settings.py, line 2: an AWS secret" in found
+    assert "settings.py, line 2: Secret Keyword" in found
     assert minio.secret not in found
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),  # in parts, so that this file holds none
+    [
+        (("AKIA", "Z7JQ3M5XKPL2RTQA"), "AWS Access Key"),
+        (("-----BEGIN RSA ", "PRIVATE KEY-----"), "Private Key"),
+        (("token: ghp_", "R8d9Kf3jQm2Lx7Vb5Nz1Tc4Wy6Ha0Ge9UpSi"), "GitHub Token"),
+        (("postgres://quire:", "s3cr3tPass9@db.example.com"), "Basic Auth Credentials"),
+        (("    secret_access_key = ", "Zx8TqQ1J0sO3l5vY2nRk7WmB4cE6fH9uAaDdGg12"), "Secret Keyword"),
+        (("sha256: ", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"), None),
+        (("url = https://user:", "${PASSWORD}@example.com"), None),
+    ],
+)
+def test_what_looks_like_a_secret(tmp_path: Path, parts: tuple[str, str], kind: str | None) -> None:
+    Repo.init(tmp_path)
+    run(tmp_path, "dvc", "init", "--quiet")
+    (tmp_path / "notes.txt").write_text("".join(parts) + "\n")
+    commit(tmp_path, "notes")
+    assert secrets(tmp_path).said == (f"notes.txt, line 1: {kind}" if kind else "none in tracked files")
 
 
 def test_this_repository_holds_no_secret() -> None:

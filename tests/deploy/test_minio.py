@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from git import Repo
 
-from deploy.minio.build import binary, build, go
+from deploy.go_tool import GoError, go
+from deploy.minio.build import build, minio
 from deploy.minio.server import credentials, running, start, stop
-from deploy.store import Store, StoreError, of_dvc
+from deploy.store import Store, of_dvc
 from tests.conftest import ROOT, free_port
 from tests.deploy.conftest import CONFIG, run
 
@@ -33,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 def test_the_binary_is_the_pinned_commit() -> None:
     said = subprocess.run([str(build()), "--version"], capture_output=True, text=True, check=True).stdout
     assert "RELEASE.2026-02-12T20-18-48Z" in said
-    assert binary().name.startswith("minio-7aac2a2c5b7c-")
+    assert minio().binary.name.startswith("minio-7aac2a2c5b7c-")
 
 
 def test_start_finds_the_running_one_and_stop_ends_it(project: Path) -> None:
@@ -92,9 +93,9 @@ def test_a_store_of_ones_own_is_named_by_environment_and_nothing_is_built(projec
 def test_without_go_it_comes_from_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("QUIRE_CACHE", str(tmp_path))
-    said = subprocess.run([str(go()), "version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([str(go("1.24")), "version"], capture_output=True, text=True, check=True).stdout
     assert said.startswith("go version go1.")
-    assert go().is_relative_to(tmp_path)
+    assert go("1.24").is_relative_to(tmp_path)
 
 
 def test_a_build_without_network_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_build_without_network_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("GOPROXY", "off")
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
     with pytest.raises(
-        StoreError, match=r"Go could not build github\.com/minio/minio v0\.0\.0-20260212201848-7aac2a2c5b7c: .*disabled"
+        GoError, match=r"Go could not build github\.com/minio/minio v0\.0\.0-20260212201848-7aac2a2c5b7c: .*disabled"
     ):
         build()
     assert not list(tmp_path.glob("minio*"))

@@ -1,10 +1,10 @@
 """What `make publish` says of an image that several registries hold; test_container.py pushes a real one."""
 
-from deploy.engine import Engine
+from deploy.container_engine import ContainerEngine
 from deploy.publish import publish
 
 
-class PushedTwice(Engine):
+class PushedTwice(ContainerEngine):
     """Docker, with an image that a registry of a longer name holds too."""
 
     def run(self, *arguments: str, seconds: float = 60) -> str:

@@ -19,7 +19,7 @@ from tests.conftest import ROOT, free_port
 
 PROGRAM = ROOT / ".venv-label-studio" / "bin" / "label-studio"
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
-ADMIN, PASSWORD = "admin@example.com", "not-a-secret-1"
+ADMIN, PASSWORD = "admin@example.com", "not-a-secret-1"  # pragma: allowlist secret
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Bearer tokens against a running service and an issuer of our own: what is accepted, what is not and how."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -181,3 +183,15 @@ def test_an_issuer_that_cannot_be_reached_is_401(serve: Serve, issuer: Issuer) -
         assert refusal(ask(lonely, issuer.token())) == (401, "unauthenticated")
         assert refusal(ask(lonely, issuer.token())) == (401, "unauthenticated")
         assert time.monotonic() - start < 10
+
+
+def test_an_issuer_that_hangs_keeps_nobody_waiting_but_those_who_bring_a_token(serve: Serve, issuer: Issuer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(10) as clients:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serve(oidc_issuer=url) as stuck:
+            asked = [clients.submit(ask, stuck, issuer.token(iss=url)) for _ in range(10)]
+            time.sleep(0.5)
+            start = time.monotonic()
+            assert stuck.client.get("/health").status_code == 200
+            assert time.monotonic() - start < 2  # the issuer is waited for five seconds
+            assert {refusal(each.result()) for each in asked} == {(401, "unauthenticated")}

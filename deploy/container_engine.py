@@ -10,8 +10,8 @@ NAMES = ("docker", "podman", "buildah")
 
 
 @dataclass(frozen=True)
-class Engine:
-    """A container engine's command."""
+class ContainerEngine:
+    """The command of a container engine."""
 
     name: str
 
@@ -23,9 +23,9 @@ class Engine:
         return done.stdout
 
 
-def find_engine() -> Engine:
+def find_engine() -> ContainerEngine:
     """The first that works here: a Docker client without its daemon does not. Raises BadInput where none does."""
     for name in NAMES:
         if shutil.which(name) and not subprocess.run([name, "info"], capture_output=True, check=False, timeout=60).returncode:
-            return Engine(name)
+            return ContainerEngine(name)
     raise BadInput("neither Docker nor Podman nor Buildah works here; on Debian: deploy/podman/run make container")
