@@ -66,7 +66,9 @@ def test_it_is_ready_answers_refuses_and_stops(printed: list[str]) -> None:
 def test_it_is_small(printed: list[str]) -> None:
     (total,) = [float(line.split()[1]) for line in printed if "MB compressed" in line]
     assert 50 < total <= LIMIT_MB
-    assert sum("\t" in line and " COPY " in line for line in printed) == 2  # the packages and the bento; all below is the base image
+    assert (
+        sum("\t" in line and " COPY " in line for line in printed) == 2
+    )  # the packages and the bento; all below is the base image
 
 
 def test_nothing_runs_as_root_or_writes_to_the_root(engine: ContainerEngine, image: str) -> None:
