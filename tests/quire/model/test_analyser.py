@@ -8,7 +8,7 @@ from quire.model.analyser import KNOWN, Analyser
 
 
 def analyser_with(**settings: Any) -> Analyser:
-    return Analyser(**{"replacements": {}, "words": 2, "characters": (2, 5), "bits": 16} | settings)
+    return Analyser.model_validate({"replacements": {}, "words": 2, "characters": (2, 5), "bits": 16} | settings)
 
 
 ANALYSER = analyser_with()
