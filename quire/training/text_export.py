@@ -1,0 +1,85 @@
+"""Write the text expert as ONNX, built by hand: of two inputs any length, of three tables the rows that these name."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from quire.training.heads import Floats, Head
+
+OPSET, IR = 18, 10
+
+
+def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> Path:
+    """Columns (K,) int64 and counts (K,) float32 of one text → probabilities (1, C), unfamiliarity (1,), logits (1, C).
+
+    The weights are kept as (V, C) float32, so that a text reads K rows: on their grid they are exact in it below 16. The
+    probabilities are those of the text alone, its logits pooled by `weight`. The unfamiliarity is the mean inverse document
+    frequency of the n-grams over the greatest there is: 1 where nothing was ever seen, or nothing is there.
+    """
+    tables = {
+        "frequencies": frequencies,
+        "weights": head.weight.T,  # (V, C)
+        "bias": head.bias,
+        "pooling": np.array(weight),
+        "greatest": frequencies.max(),
+        "one": np.array(1.0),
+        "least": np.array(1e-12),
+    }
+    initializers = [numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name) for name, table in tables.items()]
+    initializers.append(numpy_helper.from_array(np.array([0], np.int64), "first"))
+    graph = helper.make_graph(_nodes(), "text", _inputs(), _outputs(len(head.bias)), initializers)
+    return write_graph(graph, path)
+
+
+def write_graph(graph: onnx.GraphProto, path: Path) -> Path:
+    """Checked, and written whole or not at all."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    onnx.checker.check_model(model, full_check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(model.SerializeToString(deterministic=True))
+    os.replace(partial, path)
+    return path
+
+
+def _inputs() -> list[onnx.ValueInfoProto]:
+    types = {"columns": TensorProto.INT64, "counts": TensorProto.FLOAT}
+    return [helper.make_tensor_value_info(name, kind, ["ngrams"]) for name, kind in types.items()]
+
+
+def _outputs(classes: int) -> list[onnx.ValueInfoProto]:
+    shapes: dict[str, list[int]] = {"probabilities": [1, classes], "unfamiliarity": [1], "logits": [1, classes]}
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+
+
+def _nodes() -> list[onnx.NodeProto]:
+    """The steps of `text.tf_idf` and `Head.logits` for one text, then its familiarity."""
+    steps = [
+        ("Gather", ["frequencies", "columns"], "frequency"),  # (K,)
+        ("Log", ["counts"], "log_counts"),
+        ("Add", ["log_counts", "one"], "damped_counts"),
+        ("Mul", ["damped_counts", "frequency"], "weighted"),
+        ("ReduceL2", ["weighted"], "length"),  # (1,)
+        ("Max", ["length", "least"], "safe_length"),
+        ("Div", ["weighted", "safe_length"], "features"),
+        ("Unsqueeze", ["features", "first"], "row"),  # (1, K)
+        ("Gather", ["weights", "columns"], "rows"),  # (K, C)
+        ("MatMul", ["row", "rows"], "products"),
+        ("Add", ["products", "bias"], "logits"),
+        ("Mul", ["logits", "pooling"], "pooled"),
+        ("Softmax", ["pooled"], "probabilities"),
+        ("Sub", ["greatest", "frequency"], "familiarity"),
+        ("ReduceSum", ["familiarity"], "familiarities"),  # (1,)
+        ("Shape", ["columns"], "shape"),  # (1,)
+        ("Cast", ["shape"], "ngrams"),
+        ("Max", ["ngrams", "one"], "at_least_one"),
+        ("Mul", ["at_least_one", "greatest"], "most"),
+        ("Div", ["familiarities", "most"], "familiar_share"),
+        ("Sub", ["one", "familiar_share"], "unfamiliarity"),
+    ]
+    more: dict[str, dict[str, Any]] = {"Softmax": {"axis": 1}, "Cast": {"to": TensorProto.FLOAT}}
+    return [helper.make_node(operator, inputs, [output], **more.get(operator, {})) for operator, inputs, output in steps]
