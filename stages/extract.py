@@ -1,6 +1,6 @@
-"""Take the images out of the files: data/raw → data/images and the ledger data/items.csv.
+"""Take the items out of the files: data/raw → data/images, data/texts.csv, data/table_labels.csv and the ledger data/items.csv.
 
-python -m stages.extract data/raw data/images data/items.csv
+python -m stages.extract data/raw data/images data/texts.csv data/table_labels.csv data/items.csv
 """
 
 import shutil
@@ -17,10 +17,12 @@ from quire.command import BadInput, Positive, machine, run
 from quire.decode import MAX_PIXELS
 from quire.items.groups import with_groups
 from quire.items.keys import is_utf8, printable, refuse_shared_keys
-from quire.items.ledger import file_rows, rejected
+from quire.items.ledger import file_rows, raw_files, rejected
 from quire.items.readers.cache import Cache
 from quire.items.readers.kinds import Bounds, Source
 from quire.items.readers.reading import read_files
+from quire.items.readers.table import is_table
+from quire.items.rows import Columns, with_tables
 from quire.items.tables import Item, write_table
 
 Work = TypeVar("Work")
@@ -29,6 +31,8 @@ Work = TypeVar("Work")
 def extract(
     raw: Path,
     images: Path,
+    texts: Path,
+    labels: Path,
     items: Path,
     *,
     source: Source,
@@ -36,36 +40,29 @@ def extract(
     max_pages: Positive,
     max_pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)],
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    table: Columns | None,
 ) -> None:
-    """Write the images of all files in `raw`, and a ledger with a row for each image and each file that gives none.
+    """Write images, texts and labels of all in `raw`, and a ledger with a row for each item and each file that gives none.
 
     A file is read in a process of its own within `max_seconds`, so that a hostile one costs one row; what was found in a file
     of the same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
     """
-    files = _files(raw)
+    files = raw_files(raw)
     cache = Cache(machine().cache / "extract", Bounds(source, dpi, max_pages, max_pixels))
     partial = images.with_name(images.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    named = list(filter(is_utf8, files))
+    tables = [file for file in files if table and is_table(file)]
+    named = [file for file in files if is_utf8(file) and file not in tables]
     ledger = [rejected(printable(file), "its name is not UTF-8; rename it") for file in files if not is_utf8(file)]
     for file, (sha256, reason) in _progress(named, read_files([raw / file for file in named], cache, max_seconds)):
         ledger += [rejected(file, reason)] if reason else file_rows(file, sha256, cache, partial)
+    ledger = with_tables(raw, table or Columns(), tables, ledger, texts, labels)
     refuse_shared_keys(ledger)
     _report(ledger, len(files), raw)
-    write_table(items, Item, with_groups(ledger))
+    write_table(items, Item, with_groups(ledger, texts))
     shutil.rmtree(images, ignore_errors=True)
     partial.rename(images)
-
-
-def _files(raw: Path) -> list[str]:
-    """The paths of all files but hidden ones, sorted."""
-    if not raw.is_dir():
-        raise BadInput(f"{raw}: no such folder")
-    found = [path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    if not found:
-        raise BadInput(f"{raw}: no file in it; `quire add <folder>` brings yours")
-    return sorted(found)
 
 
 def _progress(files: list[str], read: Iterable[Work]) -> Iterator[tuple[str, Work]]:
@@ -87,7 +84,7 @@ def _report(ledger: list[Item], files: int, raw: Path) -> None:
             print(f"extract: rejected {row.key or row.source}: {row.reason}")
     print(f"extract: {files} files, {counts['kept']} kept, {counts['repeat']} repeats, {counts['rejected']} rejected")
     if not counts["kept"]:
-        raise BadInput(f"{raw}: no image to keep in {files} files; the first: {ledger[0].source}: {ledger[0].reason}")
+        raise BadInput(f"{raw}: nothing to keep in {files} files; the first: {ledger[0].source}: {ledger[0].reason}")
 
 
 def main() -> None:

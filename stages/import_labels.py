@@ -1,6 +1,7 @@
-"""Turn annotation exports into labels: data/annotations → data/labels.csv, data/votes.csv and reports/labels.json.
+"""Turn annotation exports, and labels in tables, into labels: → data/labels.csv, data/votes.csv and reports/labels.json.
 
-python -m stages.import_labels data/items.csv data/annotations data/labels.csv data/votes.csv reports/labels.json
+python -m stages.import_labels data/items.csv data/annotations data/table_labels.csv
+    data/labels.csv data/votes.csv reports/labels.json
 """
 
 from collections import Counter
@@ -18,28 +19,24 @@ from quire.items.annotations.pseudonyms import Pseudonyms, pseudonyms_of
 from quire.items.annotations.votes import Export, Vote, decide
 from quire.items.tables import Given, Item, Label, read_table, write_json, write_table
 
+OWN = "the tables themselves"  # where labels come from that stand beside a text
+
 
 def import_labels(
-    items: Path,
-    annotations: Path,
-    labels: Path,
-    votes: Path,
-    report: Path,
+    items: Path, annotations: Path, table_labels: Path, labels: Path, votes: Path, report: Path,
     *,
-    classes: Classes,
-    mapping: dict[str, str],
-    min_votes: Positive,
-    pseudonyms: Pseudonyms,
+    classes: Classes, mapping: dict[str, str], min_votes: Positive, pseudonyms: Pseudonyms,
     tolerated: dict[Loss, Annotated[float, Field(ge=0, le=1)]],
-) -> None:
+) -> None:  # fmt: skip
     """Count the votes of all exports; write a row for each labelled image, each vote, and by name what could not be used.
 
     `tolerated` says for each kind of loss how many there may be, as a share of the images kept.
     Raises BadInput for an unreadable export, for more than the tolerated and where no label remains.
     """
     check_classes(classes, mapping)
-    files, superseded = newest(export_files(annotations))
-    exports = [read_export(path.read_bytes(), path.relative_to(annotations).as_posix()) for path in files]
+    exports = [export for export in [read_export(table_labels.read_bytes(), OWN)] if export.votes]
+    files, superseded = newest(export_files(annotations, needed=not exports))
+    exports += [read_export(path.read_bytes(), path.relative_to(annotations).as_posix()) for path in files]
     given = [vote for export in exports for vote in export.votes]
     known, unknown = by_class(renamed(given, mapping), classes)
     ledger = Ledger(read_table(items, Item), exports)

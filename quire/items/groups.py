@@ -1,39 +1,63 @@
 """Which items stay together, and how groups are dealt out to sets and folds."""
 
+import hashlib
 import random
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from quire.command import BadInput
-from quire.items.tables import Item, SetName
+from quire.items.tables import Item, SetName, read_csv
 
 Group = tuple[str, ...]  # the keys of items that stay together
 Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 
 
-def with_groups(items: Sequence[Item]) -> list[Item]:
-    """Name each item's group: its source, joined with sources that hold equal images; the first of their paths is the name."""
-    group_of = _joined_sources(items)
-    return [replace(item, group=group_of[item.source]) for item in items]
+NO_WORD = re.compile(r"[\W_]+")
 
 
-def _joined_sources(items: Sequence[Item]) -> dict[str, str]:
-    """Source → the first, by name, of all that equal images join it with, through others too: a union-find."""
+def with_groups(items: Sequence[Item], texts: Path | None = None) -> list[Item]:
+    """Name each item's group: where it comes from, joined with what holds equal images or texts; the first name is the group's.
+
+    A row of a table comes from where its column `group` says, or stands for itself; all else from its file. Of `texts`, a CSV
+    of key and text, those are equal that are so after folding case and punctuation.
+    """
+    contents = _folded(texts) if texts else {}
+    own = [item.group or (item.key if item.row is not None else None) or item.source for item in items]
+    group_of = _joined(own, [[item.image_sha256, contents.get(item.key)] for item in items])
+    return [replace(item, group=group_of[name]) for item, name in zip(items, own, strict=True)]
+
+
+def _folded(texts: Path) -> dict[str | None, str]:
+    """Key → what a text is without case and punctuation, hashed; nothing where nothing is left."""
+    folded = dict[str | None, str]()
+    for row in read_csv(texts):
+        words = NO_WORD.sub(" ", unicodedata.normalize("NFKC", row["text"]).casefold()).strip()
+        if words:
+            folded[row["key"]] = hashlib.sha256(words.encode(errors="surrogatepass")).hexdigest()
+    return folded
+
+
+def _joined(names: Sequence[str], contents: Sequence[Sequence[str | None]]) -> dict[str, str]:
+    """Name → the first of all that equal contents join it with, through others too: a union-find."""
     parent: dict[str, str] = {}
 
-    def root(source: str) -> str:
-        while parent.setdefault(source, source) != source:
-            parent[source] = source = parent[parent[source]]
-        return source
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = name = parent[parent[name]]
+        return name
 
-    holder: dict[str, str] = {}  # of an image's content
-    for item in items:
-        own = root(item.source)
-        other = root(holder.setdefault(item.image_sha256, item.source)) if item.image_sha256 else own
-        parent[max(own, other)] = min(own, other)
-    return {source: root(source) for source in parent}
+    holder: dict[str, str] = {}  # of a content
+    for name, held in zip(names, contents, strict=True):
+        for content in filter(None, held):
+            own, other = root(name), root(holder.setdefault(content, name))
+            parent[max(own, other)] = min(own, other)
+        root(name)
+    return {name: root(name) for name in parent}
 
 
 def by_group(items: Iterable[Item]) -> list[Group]:

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from urllib.parse import quote, unquote
 
 from quire.command import BadInput
 from quire.items.tables import Item
@@ -18,21 +19,28 @@ def item_key(source: str, page: int | None = None, index: int | None = None) -> 
     An image of a PDF is `<path without extension>_page<i>_index<j>`, an image file its path with extension; `/` is `__`.
     """
     path = PurePosixPath(source)
-    name = str(path if page is None else path.with_suffix("")).replace("/", "__")
+    name = str(path).replace("/", "__") if page is None else _without_suffix(path)
     return _composed(_placed(name, page, index))
+
+
+def row_key(table: str, own: str) -> str:
+    """The key of a row: `<table without extension>__<its own key, percent-encoded>`."""
+    return _composed(f"{_without_suffix(PurePosixPath(table))}__{quote(own, safe='')}")
 
 
 def older_keys(item: Item) -> set[str]:
     """The other names by which an export may call an item, without its key; another item may have some of them too.
 
     Earlier versions named a PDF by its stem, namesakes by the path with `-` for `/`, and with a hash where that was taken.
-    An image file may go by its path, its base name, or its key, with or without extension. Each is there as `portable`
-    writes it, too.
+    A row of a table may go by its own key alone, an image file by its path, its base name, or its key, with or without extension.
+    Each is there as `portable` writes it, too.
     """
     if item.key is None:
         return set()
     path = PurePosixPath(item.source)
-    if item.page is None:
+    if item.row is not None:
+        names = {unquote(item.key.removeprefix(f"{_without_suffix(path)}__"))}
+    elif item.page is None:
         whole = {item.key, item.source, path.name}
         names = whole | {_without_extension(name) for name in whole}
     else:
@@ -50,7 +58,7 @@ def refuse_shared_keys(items: Iterable[Item]) -> None:
     """
     taken: dict[str, str] = {}
     for item in items:
-        for name in filter(None, (item.key, item.image)):
+        for name in filter(None, (item.key, None if item.row is not None else item.image)):  # rows may share a photo
             other = taken.setdefault(name.casefold(), item.source)
             if other != item.source:
                 raise BadInput(f"{other} and {item.source}: both would be {name}; rename one of the two files")
@@ -73,6 +81,10 @@ def portable(file_name: str) -> str:
 
 def _placed(name: str, page: int | None, index: int | None) -> str:
     return name + "".join(f"_{what}{count}" for what, count in (("page", page), ("index", index)) if count is not None)
+
+
+def _without_suffix(path: PurePosixPath) -> str:
+    return str(path.with_suffix("")).replace("/", "__")
 
 
 def _without_extension(name: str) -> str:

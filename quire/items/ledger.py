@@ -4,12 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from quire.command import BadInput
 from quire.items.keys import item_key
 from quire.items.readers.cache import Cache
 from quire.items.readers.kinds import Found
 from quire.items.tables import Item
 
 LONGEST_NAME = 255  # bytes: what Linux' and macOS' file systems take
+
+
+def raw_files(raw: Path) -> list[str]:
+    """The paths of all files below the folder but hidden ones, sorted. Raises BadInput where there is none."""
+    if not raw.is_dir():
+        raise BadInput(f"{raw}: no such folder")
+    found = [path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    if not found:
+        raise BadInput(f"{raw}: no file in it; `quire add <folder>` brings yours")
+    return sorted(found)
 
 
 def file_rows(source: str, sha256: str, cache: Cache, images: Path) -> list[Item]:

@@ -5,8 +5,10 @@ import dataclasses
 import io
 import json
 import os
+import sys
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -126,6 +128,22 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
                     f"{path}: line {reader.line_num}, column {column}: {problem['msg']}, not {problem['input']!r}"
                 ) from error
     return rows
+
+
+def read_csv(path: Path) -> Iterator[dict[str, str]]:
+    """Yield a CSV file's rows as they are, one by one."""
+    with long_cells(), path.open(newline="", encoding="utf-8") as stream:
+        yield from csv.DictReader(stream)
+
+
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Where a text may be of any length: elsewhere Python refuses a cell of 131,072 characters, and mostly rightly."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def write_table(path: Path, row_type: type[Row], rows: Iterable[Row], without: Sequence[str] = ()) -> None:

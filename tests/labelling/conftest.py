@@ -29,7 +29,8 @@ labelling:
 """
 
 
-PATHS = ("data/items.csv", "data/annotations", "data/labels.csv", "data/votes.csv", "reports/labels.json")  # of import_labels
+# of import_labels
+PATHS = ("data/items.csv", "data/annotations", "data/table_labels.csv", "data/labels.csv", "data/votes.csv", "reports/labels.json")
 
 
 @dataclass
@@ -72,6 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_image: Encode) 
     monkeypatch.chdir(tmp_path)
     made = Folder(tmp_path)
     made.write("params.yaml", PARAMETERS)
+    made.write("data/table_labels.csv", "key,label\n")
     made.write(".dvc/config", "[core]\n    no_scm = True\n    analytics = false\n    check_update = false\n")
     made.keep(
         {

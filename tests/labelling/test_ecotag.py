@@ -366,7 +366,14 @@ def test_the_real_labels_come_through_unchanged(
 ) -> None:
     for path in (folder.path / "data" / "images").iterdir():
         path.unlink()
-    extract(real_pdfs, folder.path / "data" / "images", folder.path / "data" / "items.csv", **BOUNDS)
+    extract(
+        real_pdfs,
+        folder.path / "data" / "images",
+        folder.path / "data" / "texts.csv",
+        folder.path / "data" / "table_labels.csv",
+        folder.path / "data" / "items.csv",
+        **BOUNDS,
+    )
     assert folder.run(*PUSH).stdout == "push: quire: 0 of 147 were there, 147 sent, 0 refused\n"
     given = {Path(row["fileName"]).stem: row["annotation"]["label"] for row in json.loads(real_export.read_bytes())["annotations"]}
     annotate(ecotag, client, {f"{key}.jpg": label for key, label in given.items()})

@@ -16,7 +16,7 @@ from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import ROOT, Encode, run
 
-BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0}
+BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0, "table": None}
 
 
 def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[Item]:
@@ -24,7 +24,14 @@ def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[It
     for name, content in files.items():
         (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "raw" / name).write_bytes(content)
-    extract(tmp_path / "raw", tmp_path / "images", tmp_path / "items.csv", **BOUNDS | bounds)
+    extract(
+        tmp_path / "raw",
+        tmp_path / "images",
+        tmp_path / "texts.csv",
+        tmp_path / "table_labels.csv",
+        tmp_path / "items.csv",
+        **BOUNDS | bounds,
+    )
     return read_table(tmp_path / "items.csv", Item)
 
 
@@ -223,7 +230,11 @@ def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, make_image: Encode
 )
 def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: float) -> None:
     with pytest.raises(BadInput, match=rf"params.yaml: extract.{name}: "):
-        call(extract, [tmp_path, tmp_path / "images", tmp_path / "items.csv"], BOUNDS | {name: value})
+        call(
+            extract,
+            [tmp_path, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv"],
+            BOUNDS | {name: value},
+        )
 
 
 def test_bounds_cost_the_file_or_the_image_and_name_it(tmp_path: Path, make_image: Encode) -> None:
@@ -270,7 +281,7 @@ def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, mak
 
 
 def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
-    extract(real_pdfs, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    extract(real_pdfs, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv", **BOUNDS)
     rows = read_table(tmp_path / "items.csv", Item)
     assert Counter(row.status for row in rows) == {"kept": 147, "repeat": 25}
     for row in rows:
@@ -279,5 +290,12 @@ def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
 
 
 def test_four_images_come_from_the_extraction_cases(tmp_path: Path, extraction_cases: Path) -> None:
-    extract(extraction_cases, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    extract(
+        extraction_cases,
+        tmp_path / "images",
+        tmp_path / "texts.csv",
+        tmp_path / "table_labels.csv",
+        tmp_path / "items.csv",
+        **BOUNDS,
+    )
     assert len(list((tmp_path / "images").iterdir())) == 4

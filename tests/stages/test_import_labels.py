@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PARAMETERS: dict[str, Any] = {
     "tolerated": LENIENT,
 }
 OUTPUTS = ("labels.csv", "votes.csv", "labels.json")
+FILES = ("table_labels.csv", *OUTPUTS)
 
 
 def ecotag(*votes: tuple[str, str, str], **outer: Any) -> str:
@@ -70,14 +72,16 @@ LEDGER = [
 
 
 def imported(
-    folder: Path, exports: dict[str, str], ledger: list[Item] = LEDGER, **parameters: Any
+    folder: Path, exports: dict[str, str], ledger: list[Item] = LEDGER, in_tables: Sequence[str] = (), **parameters: Any
 ) -> tuple[dict[str, Label], dict[str, Any]]:
     """Run the stage on these exports and a ledger, by default of a, b, c and d (d equal to c)."""
     write_table(folder / "items.csv", Item, ledger)
+    (folder / "annotations").mkdir(exist_ok=True)
     for name, content in exports.items():
         (folder / "annotations" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "annotations" / name).write_text(content, encoding="utf-8")
-    import_labels(folder / "items.csv", folder / "annotations", *(folder / name for name in OUTPUTS), **PARAMETERS | parameters)
+    (folder / "table_labels.csv").write_text("\n".join(["key,label", *in_tables]) + "\n", encoding="utf-8")
+    import_labels(folder / "items.csv", folder / "annotations", *(folder / name for name in FILES), **PARAMETERS | parameters)
     return {row.key: row for row in read_table(folder / "labels.csv", Label)}, json.loads((folder / "labels.json").read_text())
 
 
@@ -392,8 +396,20 @@ def test_a_label_that_no_class_may_have_is_named_with_its_place(tmp_path: Path) 
         imported(tmp_path, {"e.json": ecotag(("1", "b", "cat"), ("1", "a", "unsure"))}, classes="auto")
 
 
+def test_labels_that_stand_in_the_tables_count_beside_exports_or_alone(tmp_path: Path) -> None:
+    rows = [item(f"t__{n}", source="t.csv", row=n, image=None, image_sha256=None) for n in range(3)]
+    alone, _ = imported(tmp_path, {}, rows, ["t__0,1", "t__1,5"], classes="auto", mapping={"1": "cat", "5": "dog"})
+    assert {key: row.label for key, row in alone.items()} == {"t__0": "cat", "t__1": "dog"}
+    beside, _ = imported(tmp_path, {"a.csv": "key,label\n2,cat\n1,cat\n"}, rows, ["t__0,dog", "t__1,cat"])
+    assert {key: (row.label, row.votes) for key, row in beside.items()} == {
+        "t__0": ("dog", 1),
+        "t__1": ("cat", 1),
+        "t__2": ("cat", 1),
+    }
+
+
 def test_the_real_export(tmp_path: Path, real_pdfs: Path, real_export: Path) -> None:
-    extract(real_pdfs, tmp_path / "images", tmp_path / "items.csv", **BOUNDS)
+    extract(real_pdfs, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv", **BOUNDS)
     ledger = read_table(tmp_path / "items.csv", Item)
     for classes in (["cat", "dog", "other"], "auto"):
         _, report = imported(tmp_path, {real_export.name: real_export.read_text()}, ledger, classes=classes)

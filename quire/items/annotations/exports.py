@@ -16,10 +16,10 @@ from quire.items.annotations.votes import Export
 PULLED = re.compile(r"(?P<project>.+)-(?P<time>\d{8}T\d{6}Z)-[0-9a-f]{8}\.json")  # as labelling/pull.py names an export
 
 
-def export_files(annotations: Path) -> list[Path]:
-    """The files of the folder and its subfolders, sorted. Raises BadInput where there is none."""
+def export_files(annotations: Path, *, needed: bool) -> list[Path]:
+    """The files of the folder and its subfolders, sorted. Raises BadInput where there is none, and one is needed."""
     found = sorted(path for path in annotations.rglob("*") if path.is_file() and not path.name.startswith("."))
-    if not found:
+    if not found and needed:
         raise BadInput(f"{annotations}: no export in it; `quire add` brings yours")
     return found
 
