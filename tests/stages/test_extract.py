@@ -12,6 +12,7 @@ import pytest
 from quire.command import BadInput, call
 from quire.decode import decode
 from quire.demo.images import ENCRYPTED, pdf
+from quire.items.rows import Columns
 from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import ROOT, Encode, run
@@ -155,7 +156,8 @@ def test_of_many_files_only_the_changed_is_opened_and_without_cache_all_is_the_s
             (tmp_path / "raw" / changed).write_bytes(make_image(seed=99))
         (tmp_path / ".opened").unlink(missing_ok=True)
         spied = {"QUIRE_OPENED": str(tmp_path / ".opened"), "DVC_STAGE": "extract", "DVC_ROOT": str(tmp_path)}
-        command = [sys.executable, "-m", "stages.extract", *(str(tmp_path / name) for name in ("raw", "images", "items.csv"))]
+        paths = ("raw", "images", "texts.csv", "table_labels.csv", "items.csv")
+        command = [sys.executable, "-m", "stages.extract", *(str(tmp_path / name) for name in paths)]
         run(ROOT, *command, check=True, QUIRE_CACHE=str(tmp_path / ".cache"), **spied)
         lines = (tmp_path / ".opened").read_text().splitlines()
         return {line.removeprefix("extract raw/") for line in lines if line.startswith("extract raw/")}
@@ -272,7 +274,7 @@ def test_a_second_run_replaces_the_first_and_gives_the_same_bytes(tmp_path: Path
 def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, make_image: Encode) -> None:
     extracted(tmp_path, {"a.pdf": pdf([make_image()])})
     (tmp_path / "raw" / "a.pdf").write_bytes(b"text")
-    with pytest.raises(BadInput, match=r"no image to keep in 1 files; the first: a.pdf: neither a PDF"):
+    with pytest.raises(BadInput, match=r"nothing to keep in 1 files; the first: a.pdf: neither a PDF"):
         extracted(tmp_path, {})
     assert (tmp_path / "images" / "a_page0_index0.jpg").exists()
     (tmp_path / "raw" / "a.pdf").unlink()
@@ -299,3 +301,24 @@ def test_four_images_come_from_the_extraction_cases(tmp_path: Path, extraction_c
         **BOUNDS,
     )
     assert len(list((tmp_path / "images").iterdir())) == 4
+
+
+def test_a_table_gives_a_row_each_its_photos_are_no_items_beside(tmp_path: Path, make_image: Encode) -> None:
+    table = b"id,title,photo\n1,Bol,img/a.jpg\n2,,img/b.jpg\n3,Verre,img/c.jpg\n4,,\n"
+    files = {"p.csv": table, "img/a.jpg": make_image(seed=1), "img/b.jpg": b"\xff\xd8\xffno", "img/d.jpg": make_image(seed=2)}
+    rows = extracted(tmp_path, files, table=Columns(key="id", text=["title"], image="photo"))
+    assert [(row.key, row.status, row.image, row.text_chars) for row in rows] == [
+        ("img__d.jpg", "kept", "img__d.jpg", None),
+        ("p__1", "kept", "img__a.jpg", 3),
+        ("p__2", "rejected", None, None),
+        ("p__3", "kept", None, 5),
+        ("p__4", "rejected", None, None),
+    ]
+    assert (tmp_path / "texts.csv").read_text() == "key,text\np__1,Bol\np__3,Verre\n"
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["img__a.jpg", "img__d.jpg"]
+
+
+def test_without_its_columns_a_table_is_no_item(tmp_path: Path, make_image: Encode) -> None:
+    rows = extracted(tmp_path, {"a.jpg": make_image(), "p.csv": b"id,title\n1,Bol\n"})
+    assert [(row.key, row.status) for row in rows] == [("a.jpg", "kept"), (None, "rejected")]
+    assert (tmp_path / "texts.csv").read_text() == "key,text\n"
