@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from quire.command import BadInput
+from quire.model.analyser import Analyser
 from quire.model.inputs import ResizeRule
 
 FILE = "model.json"
 ENCODER, ANSWER, ACTIVATION_MAP, NEIGHBOURS = "image_encoder.onnx", "answer_image.onnx", "activation_map.onnx", "neighbours.npz"
+TEXT_ANSWER, FUSION = "answer_text.onnx", "answer_image_text.onnx"
 UNSURE = "unsure"  # a decision, so no label
+
+Modality = Literal["image", "text"]
+Modalities = Literal["image", "text", "image+text"]  # of an item: what is there
 
 
 class InvalidModel(BadInput):
@@ -30,10 +36,23 @@ class ImageInput(_Part):
     encoder: str
 
 
+class TextInput(_Part):
+    """How a text becomes the text expert's input: columns (K,) int64 and counts (K,) float32 of its n-grams."""
+
+    analyser: Analyser
+
+
+class Inputs(TypedDict, total=False):
+    """What the model reads: an image, a text, or either and both."""
+
+    image: ImageInput
+    text: TextInput
+
+
 class Expert(_Part):
     """A source of logits, one a label: what it reads, and what it answers."""
 
-    modality: Literal["image"]
+    modality: Modality
     answers: str
 
 
@@ -66,9 +85,9 @@ class Manifest(_Part):
 
     schema_version: Literal[1] = 1
     labels: Annotated[list[str], Field(min_length=2)]
-    inputs: dict[Literal["image"], ImageInput]
+    inputs: Inputs
     experts: dict[str, Expert]
-    pooling: dict[Literal["image"], Pooling]
+    pooling: Annotated[dict[Modalities, Pooling], Field(min_length=1)]
     lineage: dict[str, str]
     parts: dict[str, str]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from quire.decode import MAX_PIXELS, decode
 from quire.model.inputs import ResizeRule, resize
-from quire.model.manifest import UNSURE, InvalidModel, read_manifest
+from quire.model.manifest import UNSURE, InvalidModel, Modalities, Modality, read_manifest
 
 Reason = Literal["low_confidence", "unfamiliar"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One image's answer. `decision` is the prediction, or `unsure` for a `reason`: the one that weighs first is named."""
+    """One item's answer. `decision` is the prediction, or `unsure` for a `reason`: the one that weighs first is named."""
 
     prediction: str
     decision: str
@@ -41,19 +41,36 @@ class Outputs:
 
 
 class Predictor:
-    """The model in `folder`. Raises InvalidModel for a damaged one, and for graphs that do not fit its `model.json`."""
+    """The model in `folder`. Raises InvalidModel for a damaged one, and for graphs that do not fit its `model.json`.
+
+    What reads images is there where the model does: `size`, `rule`, `encoder`, `head` and the methods that take a square.
+    """
+
+    size: int
+    rule: ResizeRule
+    encoder: ort.InferenceSession
+    head: ort.InferenceSession
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest, self.sha256 = read_manifest(folder)
         self.version = self.sha256[:12]
-        self.labels, image = self.manifest.labels, self.manifest.inputs["image"]
-        self.size: int = image.size
-        self.rule: ResizeRule = image.resize
-        self.thresholds = self.manifest.pooling["image"].thresholds
-        self.encoder = load_session(folder / image.encoder)
-        self.head = load_session(folder / self.manifest.pooling["image"].graph)
-        self._check()
+        self.labels, inputs = self.manifest.labels, self.manifest.inputs
+        self.modalities: tuple[Modality, ...] = tuple(name for name in get_args(Modality) if name in inputs)
+        self.thresholds = next(iter(self.manifest.pooling.values())).thresholds
+        if image := inputs.get("image"):
+            self.size, self.rule = image.size, image.resize
+            self.encoder, self.head = load_session(folder / image.encoder), self._graph("image")
+            self._check()
+        if text := inputs.get("text"):
+            self.analyser, self.text = text.analyser, self._graph("text")
+        if len(inputs) > 1:
+            self.fusion = self._graph("image+text")
+
+    def _graph(self, present: Modalities) -> ort.InferenceSession:
+        if present not in self.manifest.pooling:
+            raise InvalidModel(f"{self.folder}: model.json has inputs {', '.join(self.modalities)}, and no pooling for {present}")
+        return load_session(self.folder / self.manifest.pooling[present].graph)
 
     def _check(self) -> None:
         (images,), (probabilities, _) = self.encoder.get_inputs(), self.head.get_outputs()
@@ -81,14 +98,46 @@ class Predictor:
         """(N, S, S, 3) uint8 → (N, F, H, W) float32, whose mean over places the features are."""
         return run(self.encoder, ("feature_map",), images=images)[0]
 
-    def answer(self, probabilities: Sequence[float] | NDArray[np.float32], unfamiliarity: float) -> Answer:
-        """The answer that one row of the outputs, (C,) and a number, stands for."""
+    def run_text(self, text: str) -> Outputs:
+        """A text → probabilities (1, C) and unfamiliarity (1,)."""
+        counts = self.analyser.counts(text)
+        return Outputs(*run(self.text, ("probabilities", "unfamiliarity"), columns=counts.columns, counts=counts.counts))
+
+    def run_both(self, square: NDArray[np.uint8], text: str) -> Outputs:
+        """(S, S, 3) uint8 and a text → probabilities (1, C) and unfamiliarity (1,)."""
+        said = {"image": self.run(square[None]), "text": self.run_text(text)}
+        inputs = {f"probabilities_{name}": outputs.probabilities for name, outputs in said.items()}
+        inputs |= {f"unfamiliarity_{name}": outputs.unfamiliarity for name, outputs in said.items()}
+        return Outputs(*run(self.fusion, ("probabilities", "unfamiliarity"), **inputs))
+
+    def classify_item(self, square: NDArray[np.uint8] | None, text: str | None) -> Answer:
+        """The answer for an item of an image, (S, S, 3) uint8, a text, or both; what the model does not read is left aside."""
+        present = self.present(square is not None, bool(text))
+        if present == "image+text":
+            outputs = self.run_both(square, text)  # type: ignore[arg-type]
+        else:
+            outputs = self.run_text(text) if present == "text" else self.run(square[None])  # type: ignore[arg-type,index]
+        return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]), present)
+
+    def present(self, image: bool, text: bool) -> Modalities:
+        """Which of the model's modalities an item has. Raises ValueError for none."""
+        there = {"image": image, "text": text}
+        named = [modality for modality in self.modalities if there[modality]]
+        if not named:
+            raise ValueError(f"the model reads {' and '.join(self.modalities)}, and neither is there")
+        return "image+text" if len(named) > 1 else named[0]
+
+    def answer(
+        self, probabilities: Sequence[float] | NDArray[np.float32], unfamiliarity: float, present: Modalities | None = None
+    ) -> Answer:
+        """The answer that one row of the outputs, (C,) and a number, stands for, by the thresholds of what is `present`."""
+        thresholds = self.manifest.pooling[present].thresholds if present else self.thresholds
         shares = dict(zip(self.labels, map(float, probabilities), strict=True))
         best = max(shares, key=shares.__getitem__)
         reason: Reason | None = None
-        if shares[best] < self.thresholds.min_confidence:
+        if shares[best] < thresholds.min_confidence:
             reason = "low_confidence"
-        elif unfamiliarity > self.thresholds.max_unfamiliarity:
+        elif unfamiliarity > thresholds.max_unfamiliarity:
             reason = "unfamiliar"
         return Answer(best, UNSURE if reason else best, reason, shares, unfamiliarity)
 

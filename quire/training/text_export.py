@@ -1,4 +1,4 @@
-"""Write the text expert as ONNX, built by hand: of two inputs any length, of three tables the rows that these name."""
+"""Write as ONNX, built by hand, the text expert, of whose tables a text reads the rows that it names, and its fusion."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ OPSET, IR = 18, 10
 
 
 def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> Path:
-    """Columns (K,) int64 and counts (K,) float32 of one text → probabilities (1, C), unfamiliarity (1,), logits (1, C).
+    """Columns (K,) int64 and counts (K,) float32 of one text → probabilities (1, C), unfamiliarity (1,).
 
     The weights are kept as (V, C) float32, so that a text reads K rows: on their grid they are exact in it below 16. The
     probabilities are those of the text alone, its logits pooled by `weight`. The unfamiliarity is the mean inverse document
@@ -29,13 +29,31 @@ def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> P
         "one": np.array(1.0),
         "least": np.array(1e-12),
     }
-    initializers = [numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name) for name, table in tables.items()]
-    initializers.append(numpy_helper.from_array(np.array([0], np.int64), "first"))
-    graph = helper.make_graph(_nodes(), "text", _inputs(), _outputs(len(head.bias)), initializers)
-    return write_graph(graph, path)
+    graph = helper.make_graph(_text_nodes(), "text", _inputs(), _outputs(len(head.bias)), _tables(tables))
+    return _write(graph, path)
 
 
-def write_graph(graph: onnx.GraphProto, path: Path) -> Path:
+def export_fusion(weights: Floats, limits: Floats, classes: int, path: Path) -> Path:
+    """Of the image's and the text's answer, probabilities (1, C) and unfamiliarity (1,) each → those of both together.
+
+    Log-linear pooling by `weights`, (2,). The unfamiliarity is the greater one, each measured by its own threshold in `limits`,
+    (2,): above 1 one of the two would be unfamiliar alone.
+    """
+    names, tables = ("image", "text"), dict[str, Floats]()
+    for name, weight, limit in zip(names, weights, limits, strict=True):
+        tables |= {f"weight_{name}": np.array(weight), f"limit_{name}": np.array(limit)}
+    inputs = [_value(f"probabilities_{name}", [1, classes]) for name in names]
+    inputs += [_value(f"unfamiliarity_{name}", [1]) for name in names]
+    graph = helper.make_graph(_fusion_nodes(), "fusion", inputs, _outputs(classes), _tables(tables | {"least": np.array(1e-30)}))
+    return _write(graph, path)
+
+
+def _tables(tables: dict[str, Floats]) -> list[TensorProto]:
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name) for name, table in tables.items()]
+    return [*tensors, numpy_helper.from_array(np.array([0], np.int64), "first")]
+
+
+def _write(graph: onnx.GraphProto, path: Path) -> Path:
     """Checked, and written whole or not at all."""
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     onnx.checker.check_model(model, full_check=True)
@@ -52,11 +70,14 @@ def _inputs() -> list[onnx.ValueInfoProto]:
 
 
 def _outputs(classes: int) -> list[onnx.ValueInfoProto]:
-    shapes: dict[str, list[int]] = {"probabilities": [1, classes], "unfamiliarity": [1], "logits": [1, classes]}
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    return [_value("probabilities", [1, classes]), _value("unfamiliarity", [1])]
 
 
-def _nodes() -> list[onnx.NodeProto]:
+def _value(name: str, shape: list[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _text_nodes() -> list[onnx.NodeProto]:
     """The steps of `text.tf_idf` and `Head.logits` for one text, then its familiarity."""
     steps = [
         ("Gather", ["frequencies", "columns"], "frequency"),  # (K,)
@@ -81,5 +102,26 @@ def _nodes() -> list[onnx.NodeProto]:
         ("Div", ["familiarities", "most"], "familiar_share"),
         ("Sub", ["one", "familiar_share"], "unfamiliarity"),
     ]
+    return _made(steps)
+
+
+def _fusion_nodes() -> list[onnx.NodeProto]:
+    steps = list[tuple[str, list[str], str]]()
+    for name in ("image", "text"):
+        steps += [
+            ("Max", [f"probabilities_{name}", "least"], f"safe_{name}"),
+            ("Log", [f"safe_{name}"], f"logits_{name}"),
+            ("Mul", [f"logits_{name}", f"weight_{name}"], f"said_{name}"),
+            ("Div", [f"unfamiliarity_{name}", f"limit_{name}"], f"beyond_{name}"),
+        ]
+    steps += [
+        ("Add", ["said_image", "said_text"], "pooled"),
+        ("Softmax", ["pooled"], "probabilities"),
+        ("Max", ["beyond_image", "beyond_text"], "unfamiliarity"),
+    ]
+    return _made(steps)
+
+
+def _made(steps: list[tuple[str, list[str], str]]) -> list[onnx.NodeProto]:
     more: dict[str, dict[str, Any]] = {"Softmax": {"axis": 1}, "Cast": {"to": TensorProto.FLOAT}}
     return [helper.make_node(operator, inputs, [output], **more.get(operator, {})) for operator, inputs, output in steps]
