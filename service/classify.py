@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from quire.decode import decode
 from service.errors import Refused
+from service.inference import Sent
+from service.item import sent_item
 from service.request import allowed, as_json, asks_for, received
 from service.schema import BatchAnswer, EarlierAnswer, ImageAnswer, PdfAnswer, PdfImageAnswer, PdfImageRefusal, Refusal
 from service.state import State
@@ -26,16 +28,16 @@ THUMBNAILS = {"thumbnails": "thumbnail", "pictures": "picture"}  # query paramet
 
 
 async def classify(request: Request) -> Response:
-    """Say what is on one image, sent as the multipart field `image` or as the raw body.
+    """Say what one item is: an image, the multipart field `image` or the raw body; a text, the field `text` or JSON; or both.
 
     `?explain=true` adds `why`: the places of the image that speak for the answer.
     """
-    return as_json(await _one_image(request, "image", explain=asks_for(request, "explain")))
+    return as_json(await _one_item(request, "image", explain=asks_for(request, "explain")))
 
 
 async def upload(request: Request) -> Response:
     """As the earlier API answered: the field `file`, a capitalised prediction, and the probabilities as `values`."""
-    answer = await _one_image(request, "file")
+    answer = await _one_item(request, "file")
     capitalised = answer.prediction[:1].upper() + answer.prediction[1:]
     return as_json(EarlierAnswer(prediction=capitalised, values=list(answer.probabilities.values())))
 
@@ -72,30 +74,30 @@ async def classify_pdf(request: Request) -> Response:
     return as_json(PdfAnswer(images=rows))
 
 
-async def _one_image(request: Request, field: str, explain: bool = False) -> ImageAnswer:
+async def _one_item(request: Request, field: str, explain: bool = False) -> ImageAnswer:
     await allowed(request)
     state: State = request.app.state.quire
-    data = only_file(await received(request, field), field)
+    sent = await sent_item(request, field)
     with state.inference.slot():
-        (answer,) = await state.inference.run([partial(_answer, state, data, explain=explain)])
+        (answer,) = await state.inference.run([partial(_answer, state, sent, explain=explain)])
     request.state.answers = [answer.decision]
     return answer
 
 
-def _answer(state: State, data: bytes, origin: Origin | None = None, explain: bool = False) -> ImageAnswer:
-    """Classify an image, log the answer and count it. Raises Refused."""
-    classified = state.inference.classify(data)
-    state.store.log(classified, data, origin)
+def _answer(state: State, sent: Sent, origin: Origin | None = None, explain: bool = False) -> ImageAnswer:
+    """Classify an item, log the answer and count it. Raises Refused."""
+    classified = state.inference.classify(sent)
+    state.store.log(classified, sent.image, origin)
     count(classified.answer)
     answer = state.inference.render(classified)
-    if explain:
-        answer.why = state.inference.explain(data, classified.answer)
+    if explain and sent.image is not None and classified.width:
+        answer.why = state.inference.explain(sent.image, classified.answer)
     return answer
 
 
 def _answer_or_refusal(state: State, data: bytes, origin: Origin | None = None) -> ImageAnswer | Refusal:
     try:
-        return _answer(state, data, origin)
+        return _answer(state, Sent(data), origin)
     except Refused as refusal:
         series(REJECTED, refusal.code).inc()
         return refusal.body

@@ -25,8 +25,21 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What is to be classified: an encoded image, a text, or both."""
+
+    image: bytes | None
+    text: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """What the log knows it by: the image, or the text of an item without one."""
+        return self.image if self.image is not None else str(self.text).encode()
+
+
+@dataclass(frozen=True)
 class Classified:
-    """An answer with its id; of the image the SHA-256 of its bytes and its size in pixels."""
+    """An answer with its id; the SHA-256 of the image's bytes and its size in pixels, or the SHA-256 of the text and 0."""
 
     id: str
     sha256: str
@@ -42,10 +55,12 @@ class Inference:
         self.settings = settings
         with model_folder(settings.model) as folder:
             self.predictor = Predictor(folder)
-            self.explainer = Explainer(self.predictor, neighbours=settings.explain_neighbours)
+            if "image" in self.predictor.modalities:
+                self.explainer = Explainer(self.predictor, neighbours=settings.explain_neighbours)
             stated = folder / "commit"  # a model out of a registry was made by another commit than the code
             of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
-        data = self.predictor.manifest.lineage["images"][:12]
+        lineage = self.predictor.manifest.lineage
+        data = lineage.get("images", lineage.get("texts", ""))[:12]
         self.model = ModelVersion(version=self.predictor.version, commit=of_model, data=data)
         self.threads = ThreadPoolExecutor(settings.threads, "predict")  # none is started before there is work
         self.under_way = 0
@@ -66,15 +81,20 @@ class Inference:
         loop = asyncio.get_running_loop()
         return await asyncio.gather(*(loop.run_in_executor(self.threads, work) for work in works))
 
-    def classify(self, data: bytes) -> Classified:
-        """The answer for one encoded image. Raises Refused."""
-        try:
-            image = decode(data, self.settings.max_pixels)
+    def classify(self, sent: Sent) -> Classified:
+        """The answer for one item. Raises Refused for an image that cannot be decoded, and for nothing that the model reads."""
+        image, square, modalities = None, None, self.predictor.modalities
+        if not ((sent.image is not None and "image" in modalities) or (sent.text and "text" in modalities)):
+            raise Refused("wrong_field", f"the model reads {' and '.join(modalities)}, and no {' or '.join(modalities)} was sent")
+        if sent.image is not None and "image" in modalities:
+            try:
+                image = decode(sent.image, self.settings.max_pixels)
+            except UndecodableImage as error:
+                raise undecodable(error) from error
             square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
-        except UndecodableImage as error:
-            raise undecodable(error) from error
-        answer = self.predictor.classify_square(square)
-        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height)
+        answer = self.predictor.classify_item(square, sent.text)
+        width, height = image.size if image else (0, 0)
+        return Classified(os.urandom(16).hex(), hashlib.sha256(sent.content).hexdigest(), answer, width, height)
 
     def explain(self, data: bytes, answer: Answer) -> Explanation:
         """Why an image that was answered got this answer."""
@@ -84,9 +104,10 @@ class Inference:
         return Explanation(places=data_uri(activation), nearest=nearest)
 
     def warm_up(self) -> None:
-        """Answer a blank image, as a check that the model answers at all."""
-        size = self.predictor.size
-        self.predictor.run(np.zeros((1, size, size, 3), np.uint8))
+        """Answer a blank image or a word, as a check that the model answers at all."""
+        images = "image" in self.predictor.modalities
+        size = self.predictor.size if images else 0
+        self.predictor.classify_item(np.zeros((size, size, 3), np.uint8) if images else None, "word")
 
     def render(self, classified: Classified) -> ImageAnswer:
         """An answer as the client reads it."""

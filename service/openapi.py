@@ -24,6 +24,12 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     schema.Health,
     schema.Refusal,
 )
+TEXT: Json = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+ITEM: Json = {
+    "multipart/form-data": {"schema": {"type": "object", "properties": {"image": FILE, "text": {"type": "string"}}}},
+    "application/json": {"schema": TEXT},
+    "image/*": {"schema": FILE},
+}
 EXPLAIN = {"explain": "adds `why`: the places of the image that speak for the answer"}
 THUMBNAILS = {"thumbnails": "adds `thumbnail`, a small copy of each image", "pictures": "adds the same as `picture`"}
 
@@ -33,7 +39,7 @@ def document(settings: Settings) -> Json:
     _, schemas = models_json_schema([(answer, "serialization") for answer in ANSWERS], ref_template="#/components/schemas/{model}")
     feedback = {"application/json": {"schema": _reference(schema.Feedback)}} | _form({"image": FILE}, schema.Feedback)
     paths = {
-        "/v1/classify": _post("Say what is on an image", _one("image", "image/*"), schema.ImageAnswer, EXPLAIN),
+        "/v1/classify": _post("Say what an item is: an image, a text, or both", ITEM, schema.ImageAnswer, EXPLAIN),
         "/v1/classify/batch": _post("Say what is on several images", _several("images"), schema.BatchAnswer),
         "/v1/classify/pdf": _post(
             "Say what is on each image of a PDF", _one("pdf", "application/pdf"), schema.PdfAnswer, THUMBNAILS, more=[501]

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     max_bytes: Annotated[int, Field(gt=0)] = 10_000_000  # of one request's body
     max_bytes_together: Annotated[int, Field(gt=0)] = 200_000_000  # of all bodies that are not answered yet
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
+    max_characters: Annotated[int, Field(gt=0)] = 100_000  # of a text
     max_images: Annotated[int, Field(gt=0)] = 32  # of one batch
     max_pages: Annotated[int, Field(gt=0)] = 100
     max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart

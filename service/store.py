@@ -70,7 +70,7 @@ class Store:
         for name in [name for name in COLUMNS if name not in there]:
             self.database.execute(f"ALTER TABLE answers ADD COLUMN {name} {COLUMNS[name]}")
 
-    def log(self, classified: Classified, data: bytes, origin: Origin | None = None) -> None:
+    def log(self, classified: Classified, data: bytes | None, origin: Origin | None = None) -> None:
         """Remember an answer, and its image where configuration says so; once an hour, forget what is too old."""
         if time.time() - self.forgotten > HOUR:
             self.forget()
@@ -92,7 +92,7 @@ class Store:
         )
         with self.lock:
             self.database.execute(INSERT, row)
-        if answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
+        if data is not None and answer.decision == "unsure" and self.settings.keep_images in ("unsure", "both"):
             self._keep(classified.sha256, data)
 
     def find(self, answer: str) -> tuple[str, str]:

@@ -96,6 +96,9 @@ async def _of_form(form: FormData, field: str) -> Upload:
     files = [part for part in form.getlist(field) if isinstance(part, UploadFile)]
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     others = sorted({name for name, value in form.multi_items() if isinstance(value, UploadFile)} - {field})
+    twice = sorted(name for name in texts if len(form.getlist(name)) > 1)
+    if twice:
+        raise Refused("wrong_field", f"the field {twice[0]!r} is there {len(form.getlist(twice[0]))} times")
     if field in texts:
         raise Refused("wrong_field", f"the field {field!r} is a text, not a file")
     if others:

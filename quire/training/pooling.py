@@ -72,10 +72,10 @@ def fit_pooling(opinions: Opinions, targets: NDArray[np.int64], quantile: float,
     return Pooling(damping, fit_weights(experts(damping, opinions), targets))
 
 
-def fit_weights(logits: Floats, targets: NDArray[np.int64], start: Floats = START) -> Floats:
+def fit_weights(logits: Floats, targets: NDArray[np.int64], start: Floats = START, ridge: float = RIDGE) -> Floats:
     """The weights, (E,), that minimise the log loss of held-out logits (N, E, C), with two ridges.
 
-    w = s · u, with a scale s and a balance u whose first entry stays 1. The loss is the mean of −log p + RIDGE · |u − start|² +
+    w = s · u, with a scale s and a balance u whose first entry stays 1. The loss is the mean of −log p + ridge · |u − start|² +
     (log s)² / 2N: the balance is drawn to where it starts, and the scale is all but free (a standard normal prior on its
     logarithm keeps it finite where the logits separate the labels; Guo et al. 2017 call 1 / s the temperature).
     """
@@ -88,8 +88,8 @@ def fit_weights(logits: Floats, targets: NDArray[np.int64], start: Floats = STAR
         errors[rows, targets] -= 1
         gradient = scale * (errors[:, None] * logits).sum((0, 2)) / len(rows)  # (E,), by the balance
         away = balance - start
-        value = -logs[rows, targets].mean() + RIDGE * away @ away + point[0] ** 2 / (2 * len(rows))
-        return float(value), np.append(gradient @ balance + point[0] / len(rows), gradient[1:] + 2 * RIDGE * away[1:])
+        value = -logs[rows, targets].mean() + ridge * away @ away + point[0] ** 2 / (2 * len(rows))
+        return float(value), np.append(gradient @ balance + point[0] / len(rows), gradient[1:] + 2 * ridge * away[1:])
 
     options = {"gtol": 1e-12, "ftol": 0, "maxiter": 1000}
     bounds = [(None, None)] + [(0, None)] * (len(start) - 1)

@@ -15,6 +15,7 @@ from quire.training.pooling import fit_weights, pooled
 from quire.training.text import inverse_document_frequencies, tf_idf
 
 START_TEXT, START_BOTH = np.ones(1), np.ones(2)
+RIDGE = 0.01  # on the balance of image and text: little, for which of the two knows more is each client's own
 
 
 class TextSettings(BaseModel):
@@ -87,6 +88,6 @@ def pooled_out_of_fold(
     logits = np.zeros((len(targets), opinions.shape[2]))
     for fold in np.unique(fold_of):
         seen, out = seen_by(fold, fold_of), fold_of == fold
-        logits[out] = pooled(opinions[out], fit_weights(opinions[seen], targets[seen], start))
+        logits[out] = pooled(opinions[out], fit_weights(opinions[seen], targets[seen], start, RIDGE))
     others = seen_by(TEST, fold_of)
-    return HeldOutText(logits, unfamiliarity, fit_weights(opinions[others], targets[others], start))
+    return HeldOutText(logits, unfamiliarity, fit_weights(opinions[others], targets[others], start, RIDGE))

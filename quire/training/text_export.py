@@ -29,7 +29,8 @@ def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> P
         "one": np.array(1.0),
         "least": np.array(1e-12),
     }
-    graph = helper.make_graph(_text_nodes(), "text", _inputs(), _outputs(len(head.bias)), _tables(tables))
+    initializers = [*_tables(tables), numpy_helper.from_array(np.array([0], np.int64), "first")]
+    graph = helper.make_graph(_text_nodes(), "text", _inputs(), _outputs(len(head.bias)), initializers)
     return _write(graph, path)
 
 
@@ -49,8 +50,7 @@ def export_fusion(weights: Floats, limits: Floats, classes: int, path: Path) -> 
 
 
 def _tables(tables: dict[str, Floats]) -> list[TensorProto]:
-    tensors = [numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name) for name, table in tables.items()]
-    return [*tensors, numpy_helper.from_array(np.array([0], np.int64), "first")]
+    return [numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name) for name, table in tables.items()]
 
 
 def _write(graph: onnx.GraphProto, path: Path) -> Path:
