@@ -34,7 +34,7 @@ def split(
     """
     _check_ratios(ratios)
     label_of = {row.key: row.label for row in read_table(labels, Label)}
-    groups = by_group(row for row in read_table(items, Item) if row.key in label_of)
+    groups = by_group(row for row in read_table(items, Item) if row.key in label_of and row.image)
     _check_enough(groups, set(label_of.values()), labels)
     set_of = _frozen(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
     assign(groups, label_of, ratios, seed, set_of)
