@@ -69,12 +69,12 @@ class Inference:
     def classify(self, data: bytes) -> Classified:
         """The answer for one encoded image. Raises Refused."""
         try:
-            image = decode(data, self.settings.max_pixels)
+            image = decode(data, self.settings.max_pixels, self.predictor.size)
             square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
         except UndecodableImage as error:
             raise undecodable(error) from error
         answer = self.predictor.classify_square(square)
-        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, image.width, image.height)
+        return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, *image.info["size"])
 
     def explain(self, data: bytes, answer: Answer) -> Explanation:
         """Why an image that was answered got this answer."""

@@ -35,15 +35,20 @@ def extract(
     dpi: Positive,
     max_pages: Positive,
     max_pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)],
+    min_side: Positive,
+    max_images: Positive,
+    max_bytes: Positive,
+    max_memory: Positive,
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)],
 ) -> None:
     """Write the images of all files in `raw`, and a ledger with a row for each image and each file that gives none.
 
-    A file is read in a process of its own within `max_seconds`, so that a hostile one costs one row; what was found in a file
-    of the same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
+    A file is read in a process of its own within bounds, so that a hostile one costs one row; what was found in a file of the
+    same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
     """
     files = _files(raw)
-    cache = Cache(machine().cache / "extract", Bounds(source, dpi, max_pages, max_pixels))
+    bounds = Bounds(source, dpi, max_pages, max_pixels, min_side, max_images, max_bytes, max_memory)
+    cache = Cache(machine().cache / "extract", bounds)
     partial = images.with_name(images.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

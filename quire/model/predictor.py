@@ -65,7 +65,7 @@ class Predictor:
 
     def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """An encoded image as the encoder's input, (S, S, 3) uint8. Raises UndecodableImage."""
-        return resize(decode(data, max_pixels), self.size, self.rule)
+        return resize(decode(data, max_pixels, self.size), self.size, self.rule)
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """(N, S, S, 3) uint8 → probabilities (N, C), rows that sum to 1, and unfamiliarity (N,)."""

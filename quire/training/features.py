@@ -30,6 +30,6 @@ def image_features(paths: Sequence[Path], encoder: Path, size: int, rule: Resize
 def square(path: Path, size: int, rule: ResizeRule) -> NDArray[np.uint8]:
     """A file as the encoder's input, (S, S, 3) uint8. Raises BadInput that names it."""
     try:
-        return resize(decode(path.read_bytes()), size, rule)
+        return resize(decode(path.read_bytes(), size=size), size, rule)
     except UndecodableImage as error:
         raise BadInput(f"{path}: {error}") from error

@@ -1,9 +1,9 @@
 """Files into the cache, each in a process of its own with a limit; which content a file had is remembered from run to run."""
 
+import signal
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import TimeoutError as FileTimeout
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from quire.command import BadInput, machine
 from quire.items.readers.cache import Cache
+from quire.items.readers.limits import allow_processor_time, confine, died
 
 AHEAD = 1000  # files that are being read or wait for it while an earlier one's turn has not come
 
@@ -20,18 +21,19 @@ Stat = tuple[str, int, int, int]  # absolute path, size, time of change in ns, i
 def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Iterator[tuple[str, str]]:
     """Yield for each file, in order, its SHA-256, under which the cache holds what was found in it, or "" and the reason why not.
 
-    A file that is as it was, and whose entry is there, is not opened. A hostile one costs its process and `max_seconds`.
-    Errors of the machine, OSError, are raised.
+    A file that is as it was, and whose entry is there, is not opened. A hostile one costs its process and `max_seconds` of the
+    processor. Errors of the machine, OSError and MemoryError, are raised.
     """
     index, read = cache.folder / "index.sqlite", dict[Stat, str]()
     stats = [_stat(path) for path in paths]
     known = _recall(index, stats)
     waiting: deque[tuple[Stat, str | ProcessFuture[str]]] = deque()
-    pool = ProcessPool(max_workers=machine().workers)
+    bounds = cache.bounds
+    pool = ProcessPool(max_workers=machine().workers, initializer=confine, initargs=(bounds.max_memory, bounds.max_pixels))
     try:
         for path, stat in zip(paths, stats, strict=True):
             here = stat in known and cache.holds(known[stat])
-            waiting.append((stat, known[stat] if here else pool.schedule(cache.keep, (path,), timeout=max_seconds)))
+            waiting.append((stat, known[stat] if here else pool.schedule(_keep, (cache, path, max_seconds))))
             if len(waiting) > AHEAD:
                 yield _result(*waiting.popleft(), max_seconds, read)
         while waiting:
@@ -42,15 +44,20 @@ def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Itera
         _remember(index, read)
 
 
+def _keep(cache: Cache, path: Path, max_seconds: float) -> str:
+    allow_processor_time(max_seconds)
+    return cache.keep(path)
+
+
 def _result(stat: Stat, sha256: str | ProcessFuture[str], max_seconds: float, read: dict[Stat, str]) -> tuple[str, str]:
     if isinstance(sha256, str):
         return sha256, ""
     try:
         read[stat] = sha256.result()
-    except FileTimeout:
-        return "", f"not done after {max_seconds:g} s"
     except ProcessExpired as error:
-        return "", f"its process died: {error}"
+        if error.exitcode == -signal.SIGXCPU:
+            return "", f"not done after {max_seconds:g} s of processor time, which is the limit"
+        return "", died(error.exitcode)
     return read[stat], ""
 
 
