@@ -1,13 +1,16 @@
 """Whether the bytes of an embedded JPEG show the image by themselves, and what is to be left out or added for that."""
 
 import io
+import re
 from dataclasses import dataclass
 
 from PIL import Image
 
-from quire.decode import DAMAGE, completed, orientation_of, without_segments
+from quire.decode import DAMAGE, END, completed, orientation_of, without_segments
 
 APP1, APP2 = 0xE1, 0xE2
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # none of those that may stand inside a scan (ITU-T T.81, B.1.1.2)
+HEAD = 256  # bytes of a scan that hold its first rows
 EXIF, ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -28,7 +31,7 @@ class Jpeg:
 
 
 def showable(stored: bytes) -> Jpeg:
-    """The JPEG with its end, and without an EXIF orientation, which no PDF viewer heeds. It is decoded at an eighth.
+    """The JPEG with its end, and without an EXIF orientation, which no PDF viewer heeds.
 
     Raises Unshowable for one that is not RGB or grey or that a decoder refuses, and OSError for one whose rows are missing.
     """
@@ -55,11 +58,22 @@ def without_profile(data: bytes) -> bytes:
 
 
 def _checked(data: bytes) -> tuple[tuple[int, int], str, dict[str | tuple[int, int], object]]:
-    """Size, mode and metadata of a JPEG that can be decoded to its end. Raises Unshowable, DAMAGE."""
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+    """Size, mode and metadata of a JPEG that can be decoded to its end. Raises Unshowable, DAMAGE.
+
+    Decoding takes as long as all the rest. So where one scan runs to the end without a marker, which damage would make or take
+    away, only its first rows are decoded: other damage shows in the image, and no decoder refuses it.
+    """
+    scan = data.find(b"\xff\xda")
+    marker = MARKER.search(data, scan + 2)
+    plain = marker is not None and marker[0] == END and not data[marker.end() :].rstrip(b"\0\r\n")
+    with Image.open(io.BytesIO(data[: scan + HEAD] if plain else data), formats=("JPEG",)) as image:
         if image.mode not in ("RGB", "L"):
             raise Unshowable(f"its mode is {image.mode}")
         size, mode, info = image.size, image.mode, dict(image.info)
         image.draft("L", (1, 1))
-        image.load()
+        try:
+            image.load()
+        except OSError as error:
+            if not plain or "truncated" not in str(error):
+                raise
     return size, mode, info

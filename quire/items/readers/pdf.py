@@ -80,8 +80,9 @@ def page_images(document: pymupdf.Document, bounds: Bounds) -> Iterator[PageImag
     The source "embedded" takes the images that a page draws, "page" renders the whole page.
     """
     count = total = 0
+    remapped = b"ColorTransform" in (document.stream or b"")
     for number in range(document.page_count):
-        for image in _of_page(document, number, bounds):
+        for image in _of_page(document, number, bounds, remapped):
             count, total = count + bool(image.data), total + len(image.data)
             if image.data and count > bounds.max_images:
                 yield _left_out(image, f"over the limit of {bounds.max_images} images a document")
@@ -101,11 +102,11 @@ def _left_out(image: PageImage, problem: str) -> PageImage:
     return replace(image, extension="", data=b"", note="", problem=problem)
 
 
-def _of_page(document: pymupdf.Document, number: int, bounds: Bounds) -> Iterator[PageImage]:
+def _of_page(document: pymupdf.Document, number: int, bounds: Bounds, remapped: bool) -> Iterator[PageImage]:
     """The images of a page. Whatever a file makes PyMuPDF raise is the problem of that page, or of the one image."""
     try:
         page = document.load_page(number)
-        works = _whole(page, bounds) if bounds.source == "page" else _embedded(page, bounds)
+        works = _whole(page, bounds) if bounds.source == "page" else _embedded(page, bounds, remapped)
     except (MemoryError, mupdf.FzErrorSystem):
         raise
     except Exception as error:
@@ -127,9 +128,8 @@ def _whole(page: pymupdf.Page, bounds: Bounds) -> list[Sized]:
     return [((round(page.rect.width * bounds.dpi / 72), round(page.rect.height * bounds.dpi / 72)), rendered)]
 
 
-def _embedded(page: pymupdf.Page, bounds: Bounds) -> list[Sized]:
+def _embedded(page: pymupdf.Page, bounds: Bounds, remapped: bool) -> list[Sized]:
     found, seen = walk(page), set[object]()
-    remapped = b"ColorTransform" in (page.parent.stream or b"")
     works: list[Sized] = []
     for run in pieces(found.drawn, bounds.max_pixels, upright_pixels):
         first = run[0]

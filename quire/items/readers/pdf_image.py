@@ -88,7 +88,10 @@ def _with_its_colours(drawn: Drawn, jpeg: Jpeg) -> tuple[bytes, str]:
     space = drawn.image.colorspace()
     if space.m_internal.n != len(jpeg.mode):
         raise Unshowable(f"its mode is {jpeg.mode}, the PDF says {mupdf.fz_colorspace_name(space)}")
-    inside = _shown_inside(space, drawn.intent)
+    device = mupdf.fz_colorspace_is_device(space)
+    if device and not jpeg.profile:
+        return jpeg.data, jpeg.note
+    inside = _shown_outside(jpeg.mode, None) if device else _shown_inside(space, drawn.intent)
     if jpeg.profile and _differ(inside, _shown_outside(jpeg.mode, jpeg.profile)) <= ALIKE:
         return jpeg.data, jpeg.note
     if _differ(inside, _shown_outside(jpeg.mode, None)) > ALIKE:
@@ -107,8 +110,6 @@ def _samples(mode: str) -> Image.Image:
 def _shown_inside(space: mupdf.FzColorspace, intent: int) -> NDArray[np.float64]:
     """What the PDF shows for a grid of colours: (4 or 64, 3) float64 of 255."""
     samples = np.asarray(_samples("L" if space.m_internal.n == 1 else "RGB")).reshape(-1, space.m_internal.n)
-    if mupdf.fz_colorspace_is_device(space):
-        return np.broadcast_to(samples, (len(samples), 3))
     parameters = _with_intent(intent)
     shown = [mupdf.fz_convert_color(space, (sample / 255).tolist(), RGB, mupdf.FzColorspace(), parameters)[:3] for sample in samples]
     return np.array(shown) * 255
