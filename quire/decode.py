@@ -82,6 +82,8 @@ def decode_noting(data: bytes, max_pixels: int = MAX_PIXELS, size: int | None = 
         raise UndecodableImage("not a JPEG, PNG, WebP, AVIF, HEIC or GIF image", "not_an_image")
     try:
         return _decoded(data, max_pixels, size), ""
+    except UndecodableImage:
+        raise
     except DAMAGE as error:
         first = error
     try:
@@ -126,7 +128,7 @@ def _prepare_heif() -> None:
     pi_heif.register_heif_opener(thumbnails=False)
 
 
-def orientation_of(info: Mapping[str, Any]) -> object:
+def orientation_of(info: Mapping[Any, Any]) -> object:
     """EXIF's own: what XMP alone states is not heeded, as in browsers. A broken EXIF states none."""
     exif = Image.Exif()
     try:

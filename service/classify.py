@@ -107,8 +107,9 @@ def _pdf_row(
     """The answer for one image of the PDF with that SHA-256, with the image made small in the fields that `copies` names."""
     place: dict[str, Any] = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
-        series(REJECTED, "damaged_image").inc()
-        return PdfImageRefusal(**place, error=Refused("damaged_image", image.problem).body.error)
+        refusal = Refused(_code(image.problem), image.problem)
+        series(REJECTED, refusal.code).inc()
+        return PdfImageRefusal(**place, error=refusal.body.error)
     row = _answer_or_refusal(state, image.data, Origin(sha256, image.page, image.index))
     if isinstance(row, Refusal):
         return PdfImageRefusal(**place, error=row.error)
@@ -116,8 +117,14 @@ def _pdf_row(
     return PdfImageAnswer.model_validate(place | row.model_dump(exclude_unset=True) | thumbnails)
 
 
+def _code(problem: str) -> str:
+    if "under the minimum" in problem:
+        return "too_small"
+    return "too_many_pixels" if "pixels, over the limit" in problem else "damaged_image"
+
+
 def _thumbnail(data: bytes) -> str:
-    image, buffer = decode(data), io.BytesIO()
+    image, buffer = decode(data, size=320), io.BytesIO()
     image.thumbnail((320, 320))
     image.save(buffer, "JPEG")
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -28,6 +28,7 @@ STATUS = {
     "not_an_image": 415,
     "not_a_pdf": 415,
     "damaged_image": 422,
+    "too_small": 422,
     "unreadable_pdf": 422,
     "busy": 429,
     "no_pdf_support": 501,

@@ -22,8 +22,12 @@ class Settings(BaseSettings):
     max_bytes_together: Annotated[int, Field(gt=0)] = 200_000_000  # of all bodies that are not answered yet
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
     max_images: Annotated[int, Field(gt=0)] = 32  # of one batch
-    max_pages: Annotated[int, Field(gt=0)] = 100
-    max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart
+    max_pages: Annotated[int, Field(gt=0)] = 100  # of a PDF
+    max_pdf_images: Annotated[int, Field(gt=0)] = 500  # of a PDF, those that are too small to classify included
+    min_side: Annotated[int, Field(gt=0)] = 16  # pixels of an image in a PDF: below are rules, borders and shadows
+    max_memory: Annotated[int, Field(gt=0)] = 256  # MB of a process that reads a PDF, beside one image of `max_pixels`
+    pdf_workers: Annotated[int, Field(gt=0)] = 2  # processes that read PDFs: one that takes long does not hold up the others
+    max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body; to take a PDF apart, of the clock and of the processor
     max_requests: Annotated[int, Field(gt=0)] = 32  # being answered or waiting for it
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
     threads: Annotated[int, Field(gt=0)] = Field(default_factory=cores)  # that decode and predict

@@ -16,7 +16,8 @@ from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import ROOT, Encode, run
 
-BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0}
+BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "min_side": 1}
+BOUNDS |= {"max_images": 1000, "max_bytes": 10**9, "max_memory": 512, "max_seconds": 20.0}
 
 
 def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[Item]:
@@ -87,11 +88,11 @@ def test_image_files_keep_their_bytes_whatever_their_names_say(tmp_path: Path, m
 
 def test_an_image_file_that_cannot_be_kept_is_a_row_with_its_reason(tmp_path: Path, make_image: Encode) -> None:
     whole = make_image(size=(200, 200))
-    files = {"a.jpg": make_image(), "cut.jpg": whole[: len(whole) // 2], "large.jpg": whole, "n.gif": make_image("GIF")}
+    files = {"a.jpg": make_image(), "cut.jpg": whole[: len(whole) // 2], "large.jpg": whole, "n.bmp": make_image("BMP")}
     rows = {row.source: row for row in extracted(tmp_path, files, max_pixels=10_000)}
-    assert (rows["cut.jpg"].key, rows["large.jpg"].key, rows["n.gif"].key) == ("cut.jpg", "large.jpg", None)
+    assert (rows["cut.jpg"].key, rows["large.jpg"].key, rows["n.bmp"].key) == ("cut.jpg", "large.jpg", None)
     assert rows["large.jpg"].reason == "200 x 200 pixels, over the limit of 10000"
-    assert rows["n.gif"].reason == "neither a PDF nor a JPEG, PNG or WebP image"
+    assert rows["n.bmp"].reason == "neither a PDF nor a JPEG, PNG, WebP, AVIF, HEIC or GIF image"
     cut = extracted(tmp_path, {})[1]
     assert (cut.reason or "").startswith("damaged: ")
     assert (cut.status, cut.image, cut.image_sha256) == ("rejected", None, None)
@@ -240,7 +241,7 @@ def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, make_image: En
     rows = extracted(tmp_path, {"a.pdf": pdf([make_image()]), "slow.pdf": slow, "z.pdf": pdf([make_image()])}, max_seconds=0.5)
     assert [(row.source, row.status, row.reason) for row in rows] == [
         ("a.pdf", "kept", None),
-        ("slow.pdf", "rejected", "not done after 0.5 s"),
+        ("slow.pdf", "rejected", "not done after 0.5 s of processor time, which is the limit"),
         ("z.pdf", "kept", None),
     ]
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a_page0_index0.jpg", "z_page0_index0.jpg"]

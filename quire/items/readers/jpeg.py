@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -57,7 +58,7 @@ def without_profile(data: bytes) -> bytes:
     return without_segments(data, {APP2}, ICC)
 
 
-def _checked(data: bytes) -> tuple[tuple[int, int], str, dict[str | tuple[int, int], object]]:
+def _checked(data: bytes) -> tuple[tuple[int, int], str, dict[Any, Any]]:
     """Size, mode and metadata of a JPEG that can be decoded to its end. Raises Unshowable, DAMAGE.
 
     Decoding takes as long as all the rest. So where one scan runs to the end without a marker, which damage would make or take

@@ -149,7 +149,7 @@ def _refuse(reason: str) -> Taken:
 
 def _bounded(place: PageImage, work: Work, bounds: Bounds) -> PageImage:
     """What the work gives at a place, unless that is damaged, or out of bounds: as the PDF says or, of a JPEG, in truth."""
-    if problem := _out_of_bounds(place, bounds):
+    if place.width and (problem := _out_of_bounds(place, bounds)):
         return replace(place, problem=problem)
     try:
         with within_memory(bounds.max_memory):
@@ -167,7 +167,9 @@ def _out_of_bounds(image: PageImage, bounds: Bounds) -> str:
     width, height = image.width, image.height
     if width * height > bounds.max_pixels:
         return f"{width} x {height} pixels, over the limit of {bounds.max_pixels}"
-    return f"{width} x {height} pixels, a side under the minimum of {bounds.min_side}" if min(width, height) < bounds.min_side else ""
+    return (
+        f"{width} x {height} pixels, a side under the minimum of {bounds.min_side}" if min(width, height) < bounds.min_side else ""
+    )
 
 
 def _said(error: object) -> str:

@@ -44,8 +44,12 @@ def taken(drawn: Drawn, page: pymupdf.Page, remapped: bool) -> Taken:
         return from_page(page, [drawn], drawn.shown_size, "a pattern fills it, or a group's soft mask lies over it")
     try:
         return _as_stored(drawn, remapped)
-    except Unshowable as why:
+    except Unshowable as error:
+        why = str(error)
+    try:
         return as_png(upright_pixels(drawn), f"drawn as {{}} PNG: {why}")
+    except Damaged as error:
+        raise Damaged(f"{error}; {why}") from error
 
 
 def from_page(page: pymupdf.Page, drawn: Sequence[Drawn], size: tuple[int, int], why: str) -> Taken:
@@ -88,7 +92,7 @@ def _with_its_colours(drawn: Drawn, jpeg: Jpeg) -> tuple[bytes, str]:
     space = drawn.image.colorspace()
     if space.m_internal.n != len(jpeg.mode):
         raise Unshowable(f"its mode is {jpeg.mode}, the PDF says {mupdf.fz_colorspace_name(space)}")
-    device = mupdf.fz_colorspace_is_device(space)
+    device = _is_device(space)
     if device and not jpeg.profile:
         return jpeg.data, jpeg.note
     inside = _shown_outside(jpeg.mode, None) if device else _shown_inside(space, drawn.intent)
@@ -98,7 +102,15 @@ def _with_its_colours(drawn: Drawn, jpeg: Jpeg) -> tuple[bytes, str]:
         raise Unshowable(f"its colours are {mupdf.fz_colorspace_name(space)}")
     if not jpeg.profile:
         return jpeg.data, jpeg.note
-    return without_profile(jpeg.data), "; ".join(filter(None, (jpeg.note, "its colour profile left out, which the PDF does not state")))
+    return without_profile(jpeg.data), "; ".join(
+        filter(None, (jpeg.note, "its colour profile left out, which the PDF does not state"))
+    )
+
+
+def _is_device(space: mupdf.FzColorspace) -> bool:
+    """Whether the numbers are sRGB or grey as they are; to MuPDF, Lab and CMYK are devices' too."""
+    plain = mupdf.fz_colorspace_is_gray(space) or mupdf.fz_colorspace_is_rgb(space)
+    return bool(plain and mupdf.fz_colorspace_is_device(space))
 
 
 def _samples(mode: str) -> Image.Image:
@@ -111,7 +123,9 @@ def _shown_inside(space: mupdf.FzColorspace, intent: int) -> NDArray[np.float64]
     """What the PDF shows for a grid of colours: (4 or 64, 3) float64 of 255."""
     samples = np.asarray(_samples("L" if space.m_internal.n == 1 else "RGB")).reshape(-1, space.m_internal.n)
     parameters = _with_intent(intent)
-    shown = [mupdf.fz_convert_color(space, (sample / 255).tolist(), RGB, mupdf.FzColorspace(), parameters)[:3] for sample in samples]
+    shown = [
+        mupdf.fz_convert_color(space, (sample / 255).tolist(), RGB, mupdf.FzColorspace(), parameters)[:3] for sample in samples
+    ]
     return np.array(shown) * 255
 
 
@@ -155,9 +169,9 @@ def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     if drawn.colour:
         return Image.new("RGB", (pixels.w(), pixels.h()), drawn.colour), _channel(pixels)
     mask = _channel(mupdf.fz_get_unscaled_pixmap_from_image(drawn.image.mask())) if drawn.image.mask().m_internal else None
-    grey = pixels.n() - pixels.alpha() == 1 and mupdf.fz_colorspace_is_device(pixels.colorspace())
-    parameters = _with_intent(drawn.intent)
-    if not mupdf.fz_colorspace_is_device(pixels.colorspace()) or pixels.n() - pixels.alpha() == 4:
+    grey = _is_device(pixels.colorspace()) and pixels.n() - pixels.alpha() == 1
+    if not _is_device(pixels.colorspace()):
+        parameters = _with_intent(drawn.intent)
         pixels = mupdf.fz_convert_pixmap(pixels, RGB, mupdf.FzColorspace(), mupdf.FzDefaultColorspaces(), parameters, 1)
     mode = ("LA" if pixels.alpha() else "L") if grey else ("RGBA" if pixels.alpha() else "RGB")
     image = Image.frombuffer(mode, (pixels.w(), pixels.h()), bytes(mupdf.fz_pixmap_samples_memoryview(pixels)))
@@ -185,4 +199,4 @@ def as_png(image: Image.Image | pymupdf.Pixmap, note: str) -> Taken:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     kind = {"1": "1-bit", "L": "grey"}.get(image.mode, "RGB")
-    return Taken(*image.size, "png", buffer.getvalue(), note.format(kind))
+    return Taken(image.width, image.height, "png", buffer.getvalue(), note.format(kind))

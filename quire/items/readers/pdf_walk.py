@@ -123,9 +123,7 @@ class _Device(mupdf.FzDevice2):  # type: ignore[misc]
             self.drawn.pop()  # it was told before as what this image is clipped to: its own mask
         self._note(Drawn(kept, _matrix(ctm), parameters.ri, mixed=any(self.over)))
 
-    def fill_image_mask(
-        self, _context: Any, image: Any, ctm: Any, space: Any, values: Any, _alpha: float, parameters: Any
-    ) -> None:
+    def fill_image_mask(self, _context: Any, image: Any, ctm: Any, space: Any, values: Any, _alpha: float, parameters: Any) -> None:
         colour = [mupdf.floats_getitem(values, number) for number in range(space.n)]
         source = mupdf.FzColorspace(mupdf.ll_fz_keep_colorspace(space))
         rgb = mupdf.fz_convert_color(source, colour, RGB, mupdf.FzColorspace(), mupdf.FzColorParams())

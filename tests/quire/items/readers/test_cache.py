@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_files_of_one_content_share_an_entry_and_other_bounds_have_their_own(
     read = list(read_files([tmp_path / "a", tmp_path / "b"], cache, 20))
     assert read[0] == read[1]
     assert len(entries(cache)) == 1
-    Cache(cache.folder, type(BOUNDS)("embedded", 72, 50, 9_999)).keep(tmp_path / "a")
+    Cache(cache.folder, replace(BOUNDS, max_pixels=9_999)).keep(tmp_path / "a")
     assert len(entries(cache)) == 2
 
 
