@@ -39,7 +39,7 @@ class PdfReader:
         )
         spawn = get_context("spawn")  # a fork would copy the model's threads' locks
         confined = (settings.max_memory, settings.max_pixels)
-        self.pool = ProcessPool(max_workers=settings.pdf_workers, context=spawn, initializer=confine, initargs=confined)
+        self.pool = ProcessPool(max_workers=settings.pdf_workers, context=spawn, initializer=_begin, initargs=confined)
 
     async def read(self, data: bytes) -> list[tuple[PageImage, bool]]:
         """Every image of every page, and whether it is the last one and repeats the first. Raises Refused.
@@ -60,6 +60,10 @@ class PdfReader:
         except ProcessExpired as error:
             why = f"not read within {seconds:g} s" if error.exitcode == -signal.SIGXCPU else f"damaged: {died(error.exitcode)}"
             raise Refused("unreadable_pdf", why) from error
+
+
+def _begin(max_memory: int, max_pixels: int) -> None:
+    confine(max_memory, max_pixels)  # here, so that this module and what it imports are loaded before
 
 
 def _read(data: bytes, bounds: Bounds, max_seconds: float) -> list[tuple[PageImage, bool]]:

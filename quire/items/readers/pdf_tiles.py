@@ -46,7 +46,7 @@ def _touching(drawn: Sequence[Drawn]) -> Iterator[list[Drawn]]:
     """Runs of images that are drawn one after the other, each of which shares a side with one before it."""
     run: list[Drawn] = []
     for each in drawn:
-        if run and not (_alike(run[0], each) and any(_share_a_side(other, each) for other in run[-NEAR:])):
+        if run and not (any(_share_a_side(other, each) for other in run[-NEAR:]) and _alike(run[0], each)):
             yield run
             run = []
         run.append(each)
@@ -58,7 +58,8 @@ def _alike(one: Drawn, other: Drawn) -> bool:
     """Whether two could be pieces of one image: plain, turned alike, of one depth, colour space and resolution."""
     plain = not (one.mixed or other.mixed or one.masked or other.masked) and one.colour == other.colour
     same = (one.turn, one.image.bpc(), one.image.n()) == (other.turn, other.image.bpc(), other.image.n())
-    return plain and same and one.upright and other.upright and bool(np.allclose(one.pixel, other.pixel, rtol=0.02))
+    scaled = all(math.isclose(*sides, rel_tol=0.02) for sides in zip(one.pixel, other.pixel, strict=True))
+    return plain and same and scaled and one.upright and other.upright
 
 
 def _share_a_side(one: Drawn, other: Drawn) -> bool:
@@ -67,10 +68,10 @@ def _share_a_side(one: Drawn, other: Drawn) -> bool:
 
 def _side(one: Drawn, other: Drawn, axis: int) -> bool:
     """Whether the second begins where the first ends, along x (0) or y (1), and is as long across."""
-    slack, across = SLACK * np.array(one.pixel), 1 - axis
-    meets = abs(one.area[axis + 2] - other.area[axis]) <= slack[axis]
-    level = np.abs(np.subtract(one.area, other.area))[[across, across + 2]].max() <= slack[across]
-    return bool(meets and level)
+    a, b, across = one.area, other.area, 1 - axis
+    if abs(a[axis + 2] - b[axis]) > SLACK * one.pixel[axis]:
+        return False
+    return max(abs(a[across] - b[across]), abs(a[across + 2] - b[across + 2])) <= SLACK * one.pixel[across]
 
 
 def _fills_a_rectangle(run: Sequence[Drawn]) -> bool:

@@ -73,7 +73,7 @@ class Drawn:
         across, down = (e, a + e, c + e, a + c + e), (f, b + f, d + f, b + d + f)
         return min(across), min(down), max(across), max(down)
 
-    @property
+    @cached_property
     def pixel(self) -> tuple[float, float]:
         """Width and height of a pixel on the page, in points."""
         left, top, right, bottom = self.area

@@ -29,7 +29,7 @@ def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Itera
     known = _recall(index, stats)
     waiting: deque[tuple[Stat, str | ProcessFuture[str]]] = deque()
     bounds = cache.bounds
-    pool = ProcessPool(max_workers=machine().workers, initializer=confine, initargs=(bounds.max_memory, bounds.max_pixels))
+    pool = ProcessPool(max_workers=machine().workers, initializer=_begin, initargs=(bounds.max_memory, bounds.max_pixels))
     try:
         for path, stat in zip(paths, stats, strict=True):
             here = stat in known and cache.holds(known[stat])
@@ -42,6 +42,12 @@ def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Itera
         pool.stop()
         pool.join()
         _remember(index, read)
+
+
+def _begin(max_memory: int, max_pixels: int) -> None:
+    from quire.items.readers import pdf  # noqa: F401, PLC0415 - what a library takes is no file's
+
+    confine(max_memory, max_pixels)
 
 
 def _keep(cache: Cache, path: Path, max_seconds: float) -> str:
