@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pymupdf
-from pymupdf import mupdf
 
 from quire.items.readers.kinds import Bounds, Found, kind_of
-from quire.items.readers.limits import MemoryBound, within_memory
+from quire.items.readers.limits import MemoryBound, is_no_memory, within_memory
 from quire.items.readers.pdf_image import Taken, as_png, from_page, taken, upright_pixels
 from quire.items.readers.pdf_tiles import pieces, size_of
 from quire.items.readers.pdf_walk import walk
@@ -61,9 +60,9 @@ def open_pdf(data: bytes, max_pages: int) -> pymupdf.Document:
     try:
         document = pymupdf.open(stream=data, filetype="pdf")
         locked, pages = document.needs_pass, 0 if document.needs_pass else document.page_count
-    except (MemoryError, mupdf.FzErrorSystem):
-        raise
     except Exception as error:  # whatever a file makes PyMuPDF raise
+        if is_no_memory(error):
+            raise
         raise UnreadablePdf(_why_not(error)) from error
     if locked:
         raise UnreadablePdf("encrypted: it needs a password")
@@ -107,9 +106,9 @@ def _of_page(document: pymupdf.Document, number: int, bounds: Bounds, remapped: 
     try:
         page = document.load_page(number)
         works = _whole(page, bounds) if bounds.source == "page" else _embedded(page, bounds, remapped)
-    except (MemoryError, mupdf.FzErrorSystem):
-        raise
     except Exception as error:
+        if is_no_memory(error):
+            raise
         yield PageImage(number, 0, problem=f"damaged: {_said(error)}")
         return
     for index, (size, work) in enumerate(works):
@@ -173,7 +172,12 @@ def _out_of_bounds(image: PageImage, bounds: Bounds) -> str:
 
 
 def _said(error: object) -> str:
-    """A reason as text that a table can hold: MuPDF's messages quote the PDF's bytes, whatever they are."""
+    """A reason as text that a table can hold: MuPDF's messages quote the PDF's bytes, whatever they are.
+
+    Of a message that is no UTF-8, PyMuPDF cannot make its own exception, and raises a TypeError about that.
+    """
+    if "__init__() missing" in str(error):
+        return "MuPDF's message on it is no text"
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return re.sub(r"^code=\d+: ", "", " ".join(line.encode(errors="replace").decode().split()))[:200]
 

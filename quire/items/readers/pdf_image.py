@@ -57,7 +57,7 @@ def from_page(page: pymupdf.Page, drawn: Sequence[Drawn], size: tuple[int, int],
     left, top, right, bottom = np.array([each.area for each in drawn]).T
     area = pymupdf.Rect(left.min(), top.min(), right.max(), bottom.max())
     scale = pymupdf.Matrix(size[0] / area.width, size[1] / area.height)
-    grey = all(each.image.n() == 1 and each.image.bpc() and not each.colour for each in drawn)
+    grey = all(each.image.n() == 1 and not each.image.imagemask() and not each.mixed for each in drawn)
     shown = page.get_pixmap(matrix=scale, clip=area, colorspace=pymupdf.csGRAY if grey else pymupdf.csRGB, alpha=False)
     return as_png(shown, f"drawn as {{}} PNG from the page: {why}")
 
@@ -142,9 +142,10 @@ def upright_pixels(drawn: Drawn) -> Image.Image:
     """All pixels upright: in the stencil's colour or the image's own as sRGB, what is masked on white. Raises Damaged."""
     pymupdf.TOOLS.reset_mupdf_warnings()
     image, mask = _decoded(drawn)
-    if lost := next((line for line in warnings() if any(sign in line for sign in ROWS_MISSING)), ""):
+    said = warnings()
+    if lost := next((line for line in said if any(sign in line for sign in ROWS_MISSING)), ""):
         raise Damaged(lost)
-    if any("premature end of file in jpeg" in line for line in warnings()):
+    if any("premature end of file in jpeg" in line for line in said):
         _check_rows(drawn)
     if mask:
         size = drawn.size

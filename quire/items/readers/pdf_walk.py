@@ -13,6 +13,8 @@ import pymupdf
 from PIL import Image
 from pymupdf import mupdf
 
+from quire.items.readers.limits import is_no_memory
+
 # Of MuPDF's messages, those after which the rest of a page's content is not drawn.
 BROKE_OFF = re.compile(r"premature|zlib error|truncated|rest of page|cannot", re.IGNORECASE)
 RGB = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_RGB)
@@ -162,9 +164,9 @@ def walk(page: pymupdf.Page) -> Walk:
     try:
         mupdf.fz_run_page(page.this, device, mupdf.FzMatrix(), cookie)
         mupdf.fz_close_device(device)
-    except mupdf.FzErrorSystem as error:
-        raise MemoryError(str(error)) from error
-    except mupdf.FzErrorBase as error:
+    except Exception as error:
+        if is_no_memory(error):
+            raise
         broke_off = str(error)
     said = [line for line in warnings() if BROKE_OFF.search(line)]
     refused = list(_refused(page)) if cookie.m_internal.errors else []
@@ -172,7 +174,7 @@ def walk(page: pymupdf.Page) -> Walk:
 
 
 def warnings() -> list[str]:
-    """MuPDF's messages since the last reset, but for those on how often the one before came."""
+    """MuPDF's messages since the last reset, which this is too, but for those on how often the one before came."""
     return [line for line in pymupdf.TOOLS.mupdf_warnings().splitlines() if not line.startswith("...")]
 
 
@@ -182,9 +184,9 @@ def _refused(page: pymupdf.Page) -> Iterator[tuple[int, int, str]]:
     for xref, _, width, height, *_ in page.get_images(full=True):
         try:
             mupdf.pdf_load_image(pdf, mupdf.pdf_new_indirect(pdf, xref, 0))
-        except mupdf.FzErrorSystem as error:
-            raise MemoryError(str(error)) from error
-        except mupdf.FzErrorBase as error:
+        except Exception as error:
+            if is_no_memory(error):
+                raise
             yield width, height, str(error)
 
 
