@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from quire.command import BadInput
 from quire.items.tables import Item
 
-IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".bmp", ".tif", ".tiff"}
 
 
 def item_key(source: str, page: int | None = None, index: int | None = None) -> str:

@@ -12,6 +12,7 @@ from stages.import_labels import import_labels
 from tests.stages.test_extract import BOUNDS
 
 KEYS = ["a", "b", "c", "d"]
+TABLES = ["sep=;\r\nfile;label\r\na.png;cat\r\n", "Filename,Label\na.png,cat\n,\n", "sep=,\nkey,label\na,cat\n"]
 LENIENT = dict.fromkeys(LOSSES, 1.0)
 PARAMETERS: dict[str, Any] = {
     "classes": ["cat", "dog", "other"],
@@ -278,7 +279,7 @@ def test_a_label_of_an_image_that_is_not_kept_goes_to_no_other(tmp_path: Path, s
 
 
 def test_a_name_that_begins_like_an_upload_is_found_as_it_is(tmp_path: Path) -> None:
-    url = "s3://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
+    url = "https://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
     content = json.dumps([task(1, "x", annotation(1, "cat"), image=url)])
     labels, _ = imported(tmp_path, {"e.json": content}, [item("000edd72-8c4b_page0_index0")])
     assert list(labels) == ["000edd72-8c4b_page0_index0"]
@@ -288,6 +289,28 @@ def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
     labels, report = imported(tmp_path, {"e.csv": '\ufefffile;label\r\na.png;cat\r\n"b.png";dog\r\n;\r\n'})
     assert {key: row.label for key, row in labels.items()} == {"a": "cat", "b": "dog"}
     assert report["empty"] == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_as_excel_and_others_write_it(tmp_path: Path, table: str, encoding: str) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "t.csv").write_bytes(table.encode(encoding))
+    labels, _ = imported(tmp_path, {})
+    assert {key: row.label for key, row in labels.items()} == {"a": "cat"}
+
+
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "t.csv").write_bytes("file,label\né.png,cat\n".encode("cp1252"))
+    with pytest.raises(BadInput, match=r"t\.csv: not UTF-8 text: .*save it as UTF-8"):
+        imported(tmp_path, {})
+
+
+def test_people_who_were_deleted_are_people(tmp_path: Path) -> None:
+    gone = [annotation(1, label) | {"completed_by": None, "id": number} for number, label in enumerate(["cat", "cat", "dog"])]
+    labels, _ = imported(tmp_path, {"e.json": json.dumps([task(1, "a", *gone)])})
+    assert (labels["a"].label, labels["a"].votes) == ("cat", 3)
 
 
 def test_a_person_without_an_id_is_an_error(tmp_path: Path) -> None:
@@ -349,6 +372,15 @@ def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
             json.dumps([task(1, "a", annotation(1, "cat") | {"result": [{"type": "choices", "value": {"choices": "cat"}}]})]),
             "valid list",
         ),
+        (
+            json.dumps([{"image": "a.png", "id": 1, "choice": "cat", "annotation_id": 1}]),
+            "JSON-MIN, .* export as JSON",
+        ),
+        ("annotation_id,annotator,choice,id,image,lead_time\n1,1,cat,1,a.png,1\n", "e.json: Label Studio's CSV, .* export as JSON"),
+        (json.dumps({"images": [], "categories": [], "annotations": []}), "e.json: COCO, .* export as JSON"),
+        (json.dumps({"id": 1, "result": [], "task": {}}), "e.json: one annotation out of a storage .* as JSON"),
+        (json.dumps(task(1, "a")), "e.json: one task of Label Studio's: export the project as JSON"),
+        (f"{json.dumps(task(1, 'a'))}\n{json.dumps(task(2, 'b'))}", "e.json: not JSON: .*; of JSON lines make one list"),
         ("[" * 100_000, "e.json: not JSON: "),
         ('{"a": ' + "1" * 5000 + "}", "e.json: not JSON: "),
         ("key,label\n" + "a" * 200_000 + ",cat\n", "e.json: not CSV: field larger than field limit"),

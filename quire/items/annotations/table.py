@@ -8,14 +8,18 @@ from quire.items.annotations.votes import Export, Remark, Vote
 
 
 def read_table_of_labels(text: str, source: str) -> Export:
-    """The votes of a CSV whose header has `label`, `key` or `file`, perhaps `annotator`, `sha256` and `date`.
+    """The votes of a CSV whose header has `label`, `key`, `file` or `filename`, perhaps `annotator`, `sha256` and `date`.
 
-    Commas, semicolons or tabs stand between the cells. A row without a label is a remark. Raises csv.Error, and BadInput for
-    another header and for a row that names no image.
+    Commas, semicolons or tabs stand between the cells; Excel's first line `sep=;` may say which. A row without a label is a
+    remark. Raises csv.Error, and BadInput for another header and for a row that names no image.
     """
+    first, _, rest = text.partition("\n")
+    text = rest if first.strip().lower().startswith("sep=") else text
     delimiter = max(",;\t", key=text.split("\n", 1)[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = {_name(column) for column in reader.fieldnames or []}
+    if {"annotation_id", "lead_time"} <= columns:
+        raise BadInput(f"{source}: Label Studio's CSV, which leaves out what was skipped: export as JSON instead")
     if "label" not in columns or not columns & {"key", "file"}:
         raise BadInput(f"{source}: no Ecotag JSON, no Label Studio JSON, and no CSV whose header names label and key or file")
     export = Export(source)
@@ -27,7 +31,8 @@ def read_table_of_labels(text: str, source: str) -> Export:
 
 
 def _name(column: str | None) -> str:
-    return (column or "").strip().lower()
+    name = (column or "").strip().lower()
+    return "file" if name == "filename" else name
 
 
 def _add(export: Export, cells: dict[str, str], place: str) -> None:

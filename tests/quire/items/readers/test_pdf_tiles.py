@@ -27,7 +27,9 @@ def cut(image: Image.Image, columns: int, rows: int, *, encoding: str = "flate",
 
 def side_by_side(images: list[Image.Image], gap: float = 0) -> list[PageImage]:
     draws = [f"q 40 0 0 40 {number * (40 + gap)} 0 cm /I{number} Do Q" for number in range(len(images))]
-    objects = {f"I{number}": image_object(each.size, each.tobytes(), "/ColorSpace /DeviceRGB") for number, each in enumerate(images)}
+    objects = {
+        f"I{number}": image_object(each.size, each.tobytes(), "/ColorSpace /DeviceRGB") for number, each in enumerate(images)
+    }
     return taken(page(" ".join(draws), objects))
 
 
