@@ -14,7 +14,6 @@ from pathlib import Path
 from quire.command import PARAMETERS, BadInput
 from quire.demo.images import KINDS, files
 from quire.items.dvc import track
-from quire.items.keys import is_utf8, printable
 from quire.lifecycle.class_folders import folder_labels, write_labels
 from quire.lifecycle.incoming import Incoming, incoming
 
@@ -77,8 +76,6 @@ def _stage(source: Path, name: str, folder: Path, drawn: set[Path], said: list[s
     """Copy what is new of `source` beside the folder `name`; how many files that is. Raises BadInput where others have a place."""
     with incoming(source) as given:
         found = _exports(source, given, said) if name == "annotations" and source.is_dir() else given
-        if nameless := next((file.path for file in found if not is_utf8(str(file.path))), None):
-            raise BadInput(f"{source}: {printable(str(nameless))}: its name is not UTF-8; rename it. Nothing was copied")
         places = {file: Path(name, file.path) for file in found}
         new = [file for file, place in places.items() if place in drawn or not _is_there(file, folder / place)]
         above = {Path(name, parent) for file in new for parent in file.path.parents}  # folders that must not be files
