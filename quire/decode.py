@@ -5,7 +5,6 @@ never refuses an image (PNG, 3rd edition, 13.1): where it does not let Pillow re
 """
 
 import io
-import random
 import struct
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -15,13 +14,12 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from quire.command import BadInput
+from quire.repair import completed, without_metadata
 
 Extension = Literal["jpg", "png", "webp", "gif", "avif", "heic"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF")
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's image, less than a decompression bomb
 BAND = 256  # rows that are laid on white at a time
-END = b"\xff\xd9"  # of a JPEG
-BLOCK = 17  # pixels a side that a JPEG codes together, at most, and one that smoothing reaches
 
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, OverflowError, struct.error)
 STARTS: dict[bytes, Extension] = {
@@ -195,46 +193,3 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     colours = Image.fromarray(np.indices((8, 8, 8), np.uint8).reshape(3, 8, 64).transpose(1, 2, 0) * 36).convert(mode)
     shown = ImageCms.applyTransform(colours, transform)
     return transform if shown and np.ptp(np.asarray(ImageChops.difference(shown, colours.convert("RGB")))) > 1 else None
-
-
-def completed(data: bytes) -> bytes:
-    """A JPEG without its end, ended. Raises OSError where rows are missing.
-
-    What follows the last block decides no pixel. So where it does, outside the last block, blocks were missing.
-    """
-    pixels = []
-    for padding in (b"", random.Random(0).randbytes(64).replace(b"\xff", b"")):
-        image = Image.open(io.BytesIO(data + padding + END), formats=("JPEG",))
-        image.load()
-        pixels.append(image)
-    left, top, *_ = ImageChops.difference(*pixels).getbbox() or pixels[0].size
-    if left < pixels[0].width - BLOCK or top < pixels[0].height - BLOCK:
-        raise OSError(f"image file is truncated: only {top} of {pixels[0].height} rows are there")
-    return data + END
-
-
-def without_metadata(data: bytes, extension: str) -> bytes:
-    """A PNG's critical chunks and its transparency, a JPEG's frames and Adobe's colour transform; of other formats, all."""
-    if extension == "png":
-        return b"".join([data[:8], *(chunk for name, chunk in _chunks(data) if name[:1].isupper() or name == b"tRNS")])
-    return without_segments(data, {*range(0xE1, 0xEE), 0xEF, 0xFE}) if extension == "jpg" else data
-
-
-def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
-    while at + 8 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        found.append((data[at + 4 : at + 8], data[at:end]))
-        at = end
-    return found
-
-
-def without_segments(data: bytes, markers: set[int], starting: bytes = b"") -> bytes:
-    """A JPEG without the segments of these markers that begin so, by no decoding (ITU-T T.81, B.1.1.4)."""
-    kept, at = [data[:2]], 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] not in markers or not data.startswith(starting, at + 4):
-            kept.append(data[at:end])
-        at = max(end, at + 2)
-    return b"".join([*kept, data[at:]])

@@ -4,26 +4,24 @@ python -m stages.extract data/raw data/images data/items.csv
 """
 
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import Field
-from tqdm import tqdm
 
 from quire.command import BadInput, Positive, machine, run
 from quire.decode import MAX_PIXELS
-from quire.items.groups import with_groups
+from quire.items.groups import equal_across, with_groups
 from quire.items.keys import is_utf8, printable, refuse_shared_keys
 from quire.items.ledger import file_rows, rejected
 from quire.items.readers.cache import Cache
 from quire.items.readers.kinds import Bounds, Source
-from quire.items.readers.reading import read_files
+from quire.items.readers.reading import progress, read_files
 from quire.items.tables import Item, write_table
 
-Work = TypeVar("Work")
+
+NAMED = 10  # images in a message
 
 
 def extract(
@@ -54,7 +52,7 @@ def extract(
     partial.mkdir(parents=True)
     named = list(filter(is_utf8, files))
     ledger = [rejected(printable(file), "its name is not UTF-8; rename it") for file in files if not is_utf8(file)]
-    for file, (sha256, reason) in _progress(named, read_files([raw / file for file in named], cache, max_seconds)):
+    for file, (sha256, reason) in progress(named, read_files([raw / file for file in named], cache, max_seconds)):
         ledger += [rejected(file, reason)] if reason else file_rows(file, sha256, cache, partial)
     refuse_shared_keys(ledger)
     _report(ledger, len(files), raw)
@@ -73,23 +71,16 @@ def _files(raw: Path) -> list[str]:
     return sorted(found)
 
 
-def _progress(files: list[str], read: Iterable[Work]) -> Iterator[tuple[str, Work]]:
-    """A bar on a terminal, a line for every hundred files in a log."""
-    pairs = zip(files, read, strict=True)
-    if sys.stderr.isatty():
-        yield from tqdm(pairs, "extract", total=len(files), unit="file")
-        return
-    for number, pair in enumerate(pairs, start=1):
-        yield pair
-        if number % 100 == 0:
-            print(f"extract: {number} of {len(files)} files", flush=True)
-
-
 def _report(ledger: list[Item], files: int, raw: Path) -> None:
     counts = Counter(row.status for row in ledger)
     for row in ledger:
         if row.status == "rejected":
             print(f"extract: rejected {row.key or row.source}: {row.reason}")
+    across = equal_across(ledger)
+    for key, others in across[:NAMED]:
+        print(f"extract: {key}: {others} other files hold an equal image")
+    if across[NAMED:]:
+        print(f"extract: and {len(across) - NAMED} more images that several files hold")
     print(f"extract: {files} files, {counts['kept']} kept, {counts['repeat']} repeats, {counts['rejected']} rejected")
     if not counts["kept"]:
         raise BadInput(f"{raw}: no image to keep in {files} files; the first: {ledger[0].source}: {ledger[0].reason}")

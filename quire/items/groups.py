@@ -19,6 +19,16 @@ def with_groups(items: Sequence[Item]) -> list[Item]:
     return [replace(item, group=group_of[item.source]) for item in items]
 
 
+def equal_across(items: Iterable[Item]) -> list[tuple[str, int]]:
+    """Of each content that several sources hold, the first kept item and how many other sources hold it; the commonest first."""
+    sources: dict[str, dict[str, str]] = defaultdict(dict)
+    for item in items:
+        if item.status == "kept" and item.image_sha256:
+            sources[item.image_sha256].setdefault(item.source, str(item.key))
+    found = [(next(iter(each.values())), len(each) - 1) for each in sources.values() if len(each) > 1]
+    return sorted(found, key=lambda each: (-each[1], each[0]))
+
+
 def _joined_sources(items: Sequence[Item]) -> dict[str, str]:
     """Source → the first, by name, of all that equal images join it with, through others too: a union-find."""
     parent: dict[str, str] = {}

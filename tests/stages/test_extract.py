@@ -105,6 +105,29 @@ def test_a_group_is_a_source_joined_with_those_that_hold_an_equal_image(tmp_path
     assert groups == {"c.pdf": "b.pdf", "b.pdf": "b.pdf", "z.jpg": "b.pdf", "a.jpg": "a.jpg", "x.txt": "x.txt"}
 
 
+def test_content_that_several_files_hold_is_named_once(
+    tmp_path: Path, make_image: Encode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logo = make_image(seed=9)
+    extracted(tmp_path, {f"{name}.pdf": pdf([make_image(seed=number), logo]) for number, name in enumerate("abc")})
+    assert capsys.readouterr().out.count("a_page1_index0: 2 other files hold an equal image") == 1
+
+
+def test_what_is_over_a_bound_of_a_document_is_a_row_with_its_reason(tmp_path: Path, make_image: Encode) -> None:
+    images = [make_image(seed=0), make_image(size=(40, 9)), make_image(seed=1), make_image(seed=2)]
+    files = {"a.pdf": pdf(images), "own.jpg": make_image(size=(40, 9))}
+    rows = extracted(tmp_path, files, min_side=10, max_images=2)
+    assert [(row.key, row.status, row.reason) for row in rows] == [
+        ("a_page0_index0", "kept", None),
+        ("a_page1_index0", "rejected", "40 x 9 pixels, a side under the minimum of 10"),
+        ("a_page2_index0", "kept", None),
+        ("a_page3_index0", "rejected", "over the limit of 2 images a document"),
+        ("own.jpg", "kept", None),
+    ]
+    rows = extracted(tmp_path, {}, max_bytes=len(images[0]) + len(images[1]) + 10)
+    assert [row.reason for row in rows[2:4]] == [f"over the limit of {len(images[0]) + len(images[1]) + 10} bytes a document"] * 2
+
+
 def test_what_was_converted_is_noted(tmp_path: Path, make_image: Encode) -> None:
     images = [make_image(), make_image("PNG"), make_image("PNG", mode="RGBA"), make_image(mode="CMYK")]
     assert [row.note for row in extracted(tmp_path, {"a.pdf": pdf(images)})] == [
@@ -220,7 +243,9 @@ def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, make_image: Encode
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("dpi", 0), ("max_pages", 0), ("max_pixels", -1), ("max_pixels", 10**9), ("max_seconds", float("nan"))]
+    ("name", "value"),
+    [("dpi", 0), ("max_pages", 0), ("max_pixels", -1), ("max_pixels", 10**9), ("max_seconds", float("nan"))]
+    + [(name, 0) for name in ("min_side", "max_images", "max_bytes", "max_memory")],
 )
 def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: float) -> None:
     with pytest.raises(BadInput, match=rf"params.yaml: extract.{name}: "):

@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from quire import decode
+from quire import decode, repair
 from quire.command import BadInput
 from quire.items.readers.kinds import Bounds, Found, read
 
@@ -30,9 +30,9 @@ class Cache:
 
     def __init__(self, folder: Path, bounds: Bounds) -> None:
         self.folder, self.bounds = folder, bounds
-        code = sorted([decode.__file__, *map(str, Path(__file__).parent.glob("*.py"))])
+        code = sorted([decode.__file__, repair.__file__, *map(str, Path(__file__).parent.glob("*.py"))])
         hashes = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
-        deciding = json.dumps([asdict(bounds), version("pymupdf"), version("pillow"), hashes])
+        deciding = json.dumps([asdict(bounds), *map(version, ("pymupdf", "pillow", "pi-heif")), hashes])
         self.way = hashlib.sha256(deciding.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         for begun in folder.glob("partial-*"):

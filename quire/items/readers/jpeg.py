@@ -7,7 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from quire.decode import DAMAGE, END, completed, orientation_of, without_segments
+from quire.decode import DAMAGE, orientation_of
+from quire.repair import END, completed, without_segments
 
 APP1, APP2 = 0xE1, 0xE2
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # none of those that may stand inside a scan (ITU-T T.81, B.1.1.2)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pymupdf import mupdf
 
-from quire.decode import completed, in_srgb
+from quire.decode import in_srgb
 from quire.items.readers.jpeg import Jpeg, Unshowable, showable, without_profile
 from quire.items.readers.pdf_walk import RGB, Drawn, warnings
+from quire.repair import completed
 
 GREY = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_GRAY)
 ROWS_MISSING = ("padding truncated image", "jbig2dec", "corrupt")  # in MuPDF's messages

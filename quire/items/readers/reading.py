@@ -2,12 +2,15 @@
 
 import signal
 import sqlite3
+import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from tqdm import tqdm
 
 from quire.command import BadInput, machine
 from quire.items.readers.cache import Cache
@@ -15,6 +18,7 @@ from quire.items.readers.limits import allow_processor_time, confine, died
 
 AHEAD = 1000  # files that are being read or wait for it while an earlier one's turn has not come
 
+Work = TypeVar("Work")
 Stat = tuple[str, int, int, int]  # absolute path, size, time of change in ns, inode: as DVC tells that a file is as it was
 
 
@@ -96,3 +100,15 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
         raise OSError(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
         raise BadInput(f"{path}: {error}; delete this file of the cache: it is made anew") from error
+
+
+def progress(files: list[str], read: Iterable[Work]) -> Iterator[tuple[str, Work]]:
+    """Each file with what was read of it: a bar on a terminal, a line for every hundred files in a log."""
+    pairs = zip(files, read, strict=True)
+    if sys.stderr.isatty():
+        yield from tqdm(pairs, "extract", total=len(files), unit="file")
+        return
+    for number, pair in enumerate(pairs, start=1):
+        yield pair
+        if number % 100 == 0:
+            print(f"extract: {number} of {len(files)} files", flush=True)
