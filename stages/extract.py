@@ -20,7 +20,6 @@ from quire.items.readers.kinds import Bounds, Source
 from quire.items.readers.reading import progress, read_files
 from quire.items.tables import Item, write_table
 
-
 NAMED = 10  # images in a message
 
 
