@@ -178,8 +178,8 @@ def _said(error: object) -> str:
     """
     if "__init__() missing" in str(error):
         return "MuPDF's message on it is no text"
-    line = next(iter(str(error).splitlines()), type(error).__name__)
-    return re.sub(r"^code=\d+: ", "", " ".join(line.encode(errors="replace").decode().split()))[:200]
+    line = " ".join(next(iter(str(error).splitlines()), type(error).__name__).split())
+    return re.sub(r"^code=\d+: ", "", "".join(letter if letter.isprintable() else "?" for letter in line))[:200]
 
 
 def _why_not(error: Exception) -> str:

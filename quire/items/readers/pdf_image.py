@@ -16,8 +16,8 @@ from quire.items.readers.jpeg import Jpeg, Unshowable, showable, without_profile
 from quire.items.readers.pdf_walk import RGB, Drawn, warnings
 from quire.repair import completed
 
-GREY = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_GRAY)
 ROWS_MISSING = ("padding truncated image", "jbig2dec", "corrupt")  # in MuPDF's messages
+LARGE = 4_000_000  # pixels from which MuPDF's cache of them is too costly
 ALIKE = 4  # of 255: by how much colours may differ inside and outside the PDF
 
 
@@ -151,7 +151,9 @@ def upright_pixels(drawn: Drawn) -> Image.Image:
     if mask:
         size = drawn.size
         image, mask = (each if each.size == size else each.resize(size, Image.Resampling.NEAREST) for each in (image, mask))
-        image = Image.composite(image.convert("RGB"), Image.new("RGB", size, "white"), mask)
+        shown = Image.new("RGB", size, "white")
+        shown.paste(image, mask=mask)
+        image = shown
     return image if drawn.turn is None else image.transpose(drawn.turn)
 
 
@@ -167,21 +169,32 @@ def _check_rows(drawn: Drawn) -> None:
 
 
 def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
+    """The stored pixels, grey or in sRGB, and what to let them through of 255. In memory at most twice at a time."""
+    size = drawn.image.w(), drawn.image.h()
+    masked = mupdf.fz_get_unscaled_pixmap_from_image(drawn.image.mask()) if drawn.image.mask().m_internal else None
     pixels = mupdf.fz_get_unscaled_pixmap_from_image(drawn.image)
     if drawn.colour:
-        return Image.new("RGB", (pixels.w(), pixels.h()), drawn.colour), _channel(pixels)
-    mask = _channel(mupdf.fz_get_unscaled_pixmap_from_image(drawn.image.mask())) if drawn.image.mask().m_internal else None
-    grey = _is_device(pixels.colorspace()) and pixels.n() - pixels.alpha() == 1
+        return Image.new("RGB", size, drawn.colour), _copied("L", pixels)
+    grey, transparent = _is_grey(pixels), bool(pixels.alpha())  # of a colour key
     if not _is_device(pixels.colorspace()):
-        parameters = _with_intent(drawn.intent)
-        pixels = mupdf.fz_convert_pixmap(pixels, RGB, mupdf.FzColorspace(), mupdf.FzDefaultColorspaces(), parameters, 1)
-    mode = ("LA" if pixels.alpha() else "L") if grey else ("RGBA" if pixels.alpha() else "RGB")
-    image = Image.frombuffer(mode, (pixels.w(), pixels.h()), bytes(mupdf.fz_pixmap_samples_memoryview(pixels)))
-    if pixels.alpha():  # of a colour key
+        intent = _with_intent(drawn.intent)
+        pixels = mupdf.fz_convert_pixmap(pixels, RGB, mupdf.FzColorspace(), mupdf.FzDefaultColorspaces(), intent, 1)
+    if size[0] * size[1] > LARGE:
+        mupdf.fz_empty_store()  # which holds the pixels as well
+    image = _copied(("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB"), pixels)
+    if transparent:
         return image.convert("L" if grey else "RGB"), image.getchannel("A")
-    if grey and drawn.image.bpc() == 1 and mask is None:
-        image = image.convert("1", dither=Image.Dither.NONE)
-    return image, mask
+    if masked:
+        return image, _copied("L", masked)
+    return image.convert("1", dither=Image.Dither.NONE) if grey and drawn.image.bpc() == 1 else image, None
+
+
+def _is_grey(pixels: mupdf.FzPixmap) -> bool:
+    return _is_device(pixels.colorspace()) and bool(pixels.n() - pixels.alpha() == 1)
+
+
+def _copied(mode: str, pixels: mupdf.FzPixmap) -> Image.Image:
+    return Image.frombytes(mode, (pixels.w(), pixels.h()), mupdf.fz_pixmap_samples_memoryview(pixels))
 
 
 def _with_intent(intent: int) -> mupdf.FzColorParams:
@@ -190,14 +203,10 @@ def _with_intent(intent: int) -> mupdf.FzColorParams:
     return parameters
 
 
-def _channel(pixels: mupdf.FzPixmap) -> Image.Image:
-    return Image.frombuffer("L", (pixels.w(), pixels.h()), bytes(mupdf.fz_pixmap_samples_memoryview(pixels)))
-
-
 def as_png(image: Image.Image | pymupdf.Pixmap, note: str) -> Taken:
     """A PNG of 1 bit, grey or RGB; `{}` in the note becomes which of them."""
     if isinstance(image, pymupdf.Pixmap):
-        image = Image.frombuffer("L" if image.n == 1 else "RGB", (image.width, image.height), image.samples_mv)
+        image = Image.frombytes("L" if image.n == 1 else "RGB", (image.width, image.height), image.samples_mv)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     kind = {"1": "1-bit", "L": "grey"}.get(image.mode, "RGB")

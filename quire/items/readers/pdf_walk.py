@@ -16,7 +16,7 @@ from pymupdf import mupdf
 from quire.items.readers.limits import is_no_memory
 
 # Of MuPDF's messages, those after which the rest of a page's content is not drawn.
-BROKE_OFF = re.compile(r"premature|zlib error|truncated|rest of page|cannot", re.IGNORECASE)
+BROKE_OFF = re.compile(r"premature|zlib error(?!: incorrect data check)|truncated|rest of page|cannot", re.IGNORECASE)
 RGB = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_RGB)
 TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, mirrored in y of the page) → Pillow's name
     (False, True, False): Image.Transpose.FLIP_LEFT_RIGHT,

@@ -39,7 +39,7 @@ def test_what_is_kept_of_damaged_jpegs_can_be_decoded(options: dict[str, int]) -
         assert decode(found.data).size == (found.width, found.height)
         kept += 1
     assert kept > 20
-    assert refused > 20
+    assert refused > 5
 
 
 def test_what_is_refused_is_refused_by_the_decoder() -> None:
