@@ -65,7 +65,7 @@ def test_products_on_white_side_by_side_are_several() -> None:
 
 
 def test_pieces_with_a_gap_between_them_are_several() -> None:
-    assert len(side_by_side([WHOLE.crop((number * 120, 0, (number + 1) * 120, 120)) for number in range(4)], gap=0.7)) == 4
+    assert len(side_by_side([WHOLE.crop((number * 120, 180, (number + 1) * 120, 300)) for number in range(4)], gap=0.7)) == 4
 
 
 def test_more_pixels_together_than_allowed_leave_the_pieces() -> None:
