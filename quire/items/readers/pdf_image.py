@@ -90,7 +90,7 @@ def _stored(buffer: mupdf.FzCompressedBuffer) -> bytes:
 
 def _with_its_colours(drawn: Drawn, jpeg: Jpeg) -> tuple[bytes, str]:
     """The JPEG where its colours are the PDF's, with or without its own profile. Raises Unshowable."""
-    space = drawn.image.colorspace()
+    space = drawn.space
     if space.m_internal.n != len(jpeg.mode):
         raise Unshowable(f"its mode is {jpeg.mode}, the PDF says {mupdf.fz_colorspace_name(space)}")
     device = _is_device(space)
@@ -175,10 +175,11 @@ def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     pixels = mupdf.fz_get_unscaled_pixmap_from_image(drawn.image)
     if drawn.colour:
         return Image.new("RGB", size, drawn.colour), _copied("L", pixels)
-    grey, transparent = _is_grey(pixels), bool(pixels.alpha())  # of a colour key
-    if not _is_device(pixels.colorspace()):
+    device, transparent = _is_device(drawn.space), bool(pixels.alpha())  # of a colour key
+    if not device:
         intent = _with_intent(drawn.intent)
-        pixels = mupdf.fz_convert_pixmap(pixels, RGB, mupdf.FzColorspace(), mupdf.FzDefaultColorspaces(), intent, 1)
+        pixels = mupdf.fz_convert_pixmap(pixels, RGB, mupdf.FzColorspace(), drawn.defaults, intent, 1)
+    grey = device and pixels.n() - transparent == 1
     if size[0] * size[1] > LARGE:
         mupdf.fz_empty_store()  # which holds the pixels as well
     image = _copied(("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB"), pixels)
@@ -187,10 +188,6 @@ def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     if masked:
         return image, _copied("L", masked)
     return image.convert("1", dither=Image.Dither.NONE) if grey and drawn.image.bpc() == 1 else image, None
-
-
-def _is_grey(pixels: mupdf.FzPixmap) -> bool:
-    return _is_device(pixels.colorspace()) and bool(pixels.n() - pixels.alpha() == 1)
 
 
 def _copied(mode: str, pixels: mupdf.FzPixmap) -> Image.Image:

@@ -29,6 +29,7 @@ TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, m
 }
 DRAWS = ("fill_image", "fill_image_mask")
 CLIPS = ("clip_path", "clip_stroke_path", "clip_text", "clip_stroke_text", "clip_image_mask")
+NO_DEFAULTS = mupdf.FzDefaultColorspaces()
 Matrix = tuple[float, float, float, float, float, float]
 Colour = tuple[int, int, int]
 
@@ -47,6 +48,16 @@ class Drawn:
     intent: int = 1
     colour: Colour | None = None
     mixed: bool = False
+    defaults: mupdf.FzDefaultColorspaces = NO_DEFAULTS  # what the page says instead of devices' colours (PDF 1.7, 8.6.5.6)
+
+    @property
+    def space(self) -> mupdf.FzColorspace:
+        """The colour space of its numbers."""
+        own = self.image.colorspace()
+        if not (self.defaults.m_internal and own.m_internal and mupdf.fz_colorspace_is_device(own)):
+            return own
+        default = {1: mupdf.fz_default_gray, 3: mupdf.fz_default_rgb, 4: mupdf.fz_default_cmyk}.get(own.m_internal.n)
+        return default(self.defaults) if default and not mupdf.fz_colorspace_is_lab(own) else own
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -113,9 +124,10 @@ class _Device(mupdf.FzDevice2):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        for name in (*DRAWS, *CLIPS, "begin_mask", "end_mask", "pop_clip"):
+        for name in (*DRAWS, *CLIPS, "begin_mask", "end_mask", "pop_clip", "set_default_colorspaces"):
             getattr(self, f"use_virtual_{name}")()
         self.drawn: list[Drawn] = []
+        self.defaults = NO_DEFAULTS
         self.inside = 0  # soft masks that are being drawn
         self.over: list[bool] = []  # for each clip that holds, whether it is a soft mask
 
@@ -123,7 +135,7 @@ class _Device(mupdf.FzDevice2):  # type: ignore[misc]
         kept, last = mupdf.FzImage(mupdf.ll_fz_keep_image(image)), self.drawn[-1] if self.drawn else None
         if last and last.mixed and last.image.m_internal_value() == kept.mask().m_internal_value():
             self.drawn.pop()  # it was told before as what this image is clipped to: its own mask
-        self._note(Drawn(kept, _matrix(ctm), parameters.ri, mixed=any(self.over)))
+        self._note(Drawn(kept, _matrix(ctm), parameters.ri, None, any(self.over), self.defaults))
 
     def fill_image_mask(self, _context: Any, image: Any, ctm: Any, space: Any, values: Any, _alpha: float, parameters: Any) -> None:
         colour = [mupdf.floats_getitem(values, number) for number in range(space.n)]
@@ -144,6 +156,9 @@ class _Device(mupdf.FzDevice2):  # type: ignore[misc]
 
     def pop_clip(self, *_: Any) -> None:
         self.over.pop()
+
+    def set_default_colorspaces(self, _context: Any, defaults: Any) -> None:
+        self.defaults = mupdf.FzDefaultColorspaces(mupdf.ll_fz_keep_default_colorspaces(defaults)) if defaults else NO_DEFAULTS
 
     def begin_mask(self, *_: Any) -> None:
         self.inside += 1

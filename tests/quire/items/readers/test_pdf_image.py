@@ -145,3 +145,20 @@ def test_it_does_not_matter_where_an_image_stands(kind: str, way: str) -> None:
     data = WAYS[way](image, more)
     (found,) = taken(data)
     assert difference(found, data, (20, 60, 140, 140)) <= SHOWN
+
+
+LINEAR = {
+    "jpeg": "/DefaultRGB [/CalRGB << /WhitePoint [0.95 1 1.09] /Gamma [1 1 1] >>]",
+    "rgb": "/DefaultRGB [/CalRGB << /WhitePoint [0.95 1 1.09] /Gamma [1 1 1] >>]",
+    "soft_mask": "/DefaultRGB [/CalRGB << /WhitePoint [0.95 1 1.09] /Gamma [1 1 1] >>]",
+    "jpeg_grey": "/DefaultGray [/CalGray << /WhitePoint [0.95 1 1.09] /Gamma 1 >>]",
+    "grey": "/DefaultGray [/CalGray << /WhitePoint [0.95 1 1.09] /Gamma 1 >>]",
+}
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_what_the_page_says_instead_of_devices_colours_applies(kind: str) -> None:
+    image, more = KINDS[kind]
+    data = page(f"q {TURNS['upright']} cm /I Do Q", {"I": image}, more, resources=f"/ColorSpace << {LINEAR[kind]} >>")
+    (found,) = taken(data)
+    assert difference(found, data, place(TURNS["upright"])) <= SHOWN
