@@ -183,10 +183,10 @@ def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     if size[0] * size[1] > LARGE:
         mupdf.fz_empty_store()  # which holds the pixels as well
     image = _copied(("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB"), pixels)
+    if masked:  # with a Matte (PDF 1.7, 11.6.5.3) MuPDF gives alpha as well, which is 255
+        return image.convert("RGB") if transparent else image, _copied("L", masked)
     if transparent:
         return image.convert("L" if grey else "RGB"), image.getchannel("A")
-    if masked:
-        return image, _copied("L", masked)
     return image.convert("1", dither=Image.Dither.NONE) if grey and drawn.image.bpc() == 1 else image, None
 
 

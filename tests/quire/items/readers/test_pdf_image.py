@@ -37,6 +37,9 @@ GREY = arrow().convert("L")
 MASK = Image.linear_gradient("L").resize((120, 80))
 ROUND = Image.fromarray(np.hypot(*(np.indices((80, 120)) - np.array([40, 60])[:, None, None])) < 35)
 
+BLENDED = (np.asarray(arrow()) * (np.asarray(MASK)[..., None] / 255)).astype(np.uint8).tobytes()  # with black, by the mask
+INK = "<< /FunctionType 2 /Domain [0 1] /C0 [1 1 1] /C1 [0.1 0.2 0.8] /N 1 >>"
+
 
 def _packed(image: Image.Image) -> bytes:
     return np.packbits(np.asarray(image.convert("1")), axis=1).tobytes()
@@ -70,6 +73,22 @@ KINDS: dict[str, tuple[bytes, More]] = {
         {},
     ),
     "soft_mask": (image_object((120, 80), arrow().tobytes(), "/ColorSpace /DeviceRGB /SMask 20 0 R"), {20: MASK_OBJECT}),
+    "matte": (
+        image_object((120, 80), BLENDED, "/ColorSpace /DeviceRGB /SMask 20 0 R"),
+        {20: image_object((120, 80), MASK.tobytes(), "/ColorSpace /DeviceGray /Matte [0 0 0]")},
+    ),
+    "spot": (image_object((120, 80), GREY.tobytes(), f"/ColorSpace [/Separation /Spot /DeviceRGB {INK}]"), {}),
+    "jpeg_of_a_spot": (jpeg_object(GREY, f"/ColorSpace [/Separation /Spot /DeviceRGB {INK}]"), {}),
+    "jpeg_colour_key": (jpeg_object(arrow(), "/ColorSpace /DeviceRGB /Mask [100 140 160 200 220 255]"), {}),
+    "jpeg_colour_transform": (jpeg_object(arrow(), "/ColorSpace /DeviceRGB /DecodeParms << /ColorTransform 0 >>"), {}),
+    "sixteen_bit": (
+        image_object((120, 80), np.repeat(np.asarray(arrow()), 2, axis=2).tobytes(), "/ColorSpace /DeviceRGB", bits=16),
+        {},
+    ),
+    "small_mask": (
+        image_object((120, 80), arrow().tobytes(), "/ColorSpace /DeviceRGB /SMask 20 0 R"),
+        {20: image_object((12, 8), MASK.resize((12, 8)).tobytes(), "/ColorSpace /DeviceGray")},
+    ),
     "small_base_large_mask": (image_object((1, 1), b"\xc8\0\0", "/ColorSpace /DeviceRGB /SMask 20 0 R"), {20: MASK_OBJECT}),
     "explicit_mask": (
         image_object((120, 80), arrow().tobytes(), "/ColorSpace /DeviceRGB /Mask 20 0 R"),
