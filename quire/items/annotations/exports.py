@@ -1,6 +1,5 @@
 """Which files of annotations count, and which format each of them has: that is told by content."""
 
-import codecs
 import csv
 import json
 import re
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from quire.command import BadInput
 from quire.items.annotations.ecotag import read_ecotag
 from quire.items.annotations.label_studio import read_label_studio
-from quire.items.annotations.table import read_table_of_labels
+from quire.items.annotations.table import read_table_of_labels, text_of
 from quire.items.annotations.votes import Export
 
 PULLED = re.compile(r"(?P<project>.+)-(?P<time>\d{8}T\d{6}Z)-[0-9a-f]{8}\.json")  # as labelling/pull.py names an export
@@ -54,8 +53,6 @@ def read_export(content: bytes, source: str) -> Export:
     """Read one file of any known format; `source` names it. Raises BadInput that names file, place and value."""
     try:
         return _read(content, source)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{source}: not UTF-8 text: {error}; save it as UTF-8, which Excel calls `CSV UTF-8`") from error
     except csv.Error as error:
         raise BadInput(f"{source}: not CSV: {error}") from error
     except ValidationError as error:
@@ -68,7 +65,7 @@ def read_export(content: bytes, source: str) -> Export:
 
 
 def _read(content: bytes, source: str) -> Export:
-    text = content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+    text = text_of(content, source)
     if not text.lstrip().startswith(("{", "[")):
         return read_table_of_labels(text, source)
     parsed = json.loads(text)
