@@ -209,7 +209,7 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
         failed = run(demo, *command, check=False)
     finally:
         image.write_bytes(kept)
-    assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WEBP image" in failed.stderr
+    assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image" in failed.stderr
     client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     latest = max(runs, key=lambda found: found.info.start_time)
