@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from quire.decode import decode
 from service.errors import Refused
-from service.request import allowed, as_json, asks_for, received
+from service.request import allowed, as_json, asks_for, on, received
 from service.schema import BatchAnswer, EarlierAnswer, ImageAnswer, PdfAnswer, PdfImageAnswer, PdfImageRefusal, Refusal
 from service.state import State
 from service.store import Origin
@@ -77,7 +77,7 @@ async def _one_image(request: Request, field: str, explain: bool = False) -> Ima
     state: State = request.app.state.quire
     data = only_file(await received(request, field), field)
     with state.inference.slot():
-        (answer,) = await state.inference.run([partial(_answer, state, data, explain=explain)])
+        answer = await on(state.inference.threads, _answer, state, data, None, explain)
     request.state.answers = [answer.decision]
     return answer
 

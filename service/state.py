@@ -26,10 +26,8 @@ class State:
         self.openapi = document(settings)
         self.receiving = 0  # requests
         self.held = 0  # bytes of bodies
-        # A thread each, so that none waits for another nor for the model: a slow issuer holds no feedback up.
-        self.token_thread, self.feedback_thread, self.health_thread = (
-            ThreadPoolExecutor(1, name) for name in ("token", "feedback", "health")
-        )
+        # A thread each, so that neither waits for the other nor for the model.
+        self.feedback_thread, self.health_thread = ThreadPoolExecutor(1, "feedback"), ThreadPoolExecutor(1, "health")
         export_zeros()
         UNDER_WAY.set_function(lambda: self.inference.under_way)
 
