@@ -165,16 +165,6 @@ def in_process(work: Callable[[Item], object], items: list[Item]) -> float:
         return count / (time.perf_counter() - start)
 
 
-def alone(classify: Probabilities, images: list[bytes]) -> float:
-    """The median milliseconds of decode and forward, one image after the other."""
-    times = []
-    for data in images:
-        start = time.perf_counter()
-        classify(data)
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
-
-
 def share(ones: Sequence[float], others: Sequence[float]) -> str:
     """The median ratio of two measures that were taken in turns, for the machine's speed wanders, and its standard error."""
     ratios = [one / other for one, other in zip(ones, others, strict=True)]
@@ -184,17 +174,25 @@ def share(ones: Sequence[float], others: Sequence[float]) -> str:
 def row(name: str, asked: Server, reference: Server, classify: Probabilities, images: list[bytes], form: bool) -> str:
     """A row of the table: a server in turns with the reference and with no server at all."""
     load(asked, images, CLIENTS, form)  # warm
-    many, theirs, one, limits, times = [], [], [], [], []
+    many, theirs, one, limits = [], [], [], []
     for _ in range(ROUNDS):
         many.append(load(asked, images, CLIENTS, form))
         theirs.append(load(reference, images, CLIENTS).per_second)
         limits.append(in_process(classify, images))
         one.append(load(asked, images, 1, form).latency)
-        times.append(alone(classify, images))
-    per_second, _, processor = (statistics.median(each) for each in zip(*many, strict=True))
-    asks = [each.per_second for each in many]
-    cells = [f"{per_second:.0f}", share(asks, limits), share(theirs, asks), f"{processor:.2f}", f"{statistics.median(one):.1f}"]
-    return f"| {' | '.join([name, *cells, share(one, times), f'{asked.ready:.1f}'])} |"
+    asks, (per_second, _, processor) = (
+        [each.per_second for each in many],
+        (statistics.median(each) for each in zip(*many, strict=True)),
+    )
+    cells = [
+        name,
+        f"{per_second:.0f}",
+        share(asks, limits),
+        share(theirs, asks),
+        f"{processor:.2f}",
+        f"{statistics.median(one):.1f}",
+    ]
+    return f"| {' | '.join([*cells, f'{asked.ready:.1f}'])} |"
 
 
 def main() -> None:
@@ -203,10 +201,8 @@ def main() -> None:
     reference = [ENGINES[engine]()(images[0]) for engine in ("onnx", "torch")]
     assert abs(reference[0] - reference[1]).max() < 1e-3, "the engines do not hold the same weights"
     print(f"{len(images)} JPEGs of 500×375, {os.cpu_count()} cores, {CLIENTS} clients, {ROUNDS} rounds of {SECONDS} s each\n")
-    print(
-        "| | requests/s | ÷ limit | Quire ÷ it | processor a request, ms | p50 of one client, ms | ÷ in process | ready after, s |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print("| | requests/s | ÷ limit | Quire ÷ it | processor a request, ms | p50 of one client, ms | ready after, s |")
+    print("|---|---|---|---|---|---|---|")
     with quire() as ours, tempfile.TemporaryDirectory() as folder:
         print(row("Quire", ours, ours, classify, images, form=False), flush=True)
         for name, ((module, *arguments), own) in peers.items():

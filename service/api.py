@@ -16,9 +16,8 @@ from starlette.routing import Route
 
 from service.classify import classify, classify_batch, classify_pdf, upload
 from service.errors import Refused, answer_fault, answer_http_error, answer_refusal
-from service.request import allowed, as_json, on, received
+from service.request import State, allowed, as_json, on, received
 from service.schema import Feedback, Health
-from service.state import State
 from service.telemetry import FEEDBACK, RequestLog, series
 from service.upload import BodyLimit, is_form
 
@@ -73,7 +72,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 async def health(request: Request) -> Response:
     """OK when the model answers."""
     state: State = request.app.state.quire
-    await on(state.health_thread, state.inference.warm_up)
+    await run_in_threadpool(state.inference.warm_up)
     return as_json(Health(status="OK"))
 
 

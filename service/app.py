@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from quire.model.manifest import InvalidModel
 from service.api import create_app
 from service.inference import Inference
+from service.request import State
 from service.settings import Settings
-from service.state import State
 from service.store import Store
 from service.telemetry import make_folder
 

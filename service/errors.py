@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quire.decode import UndecodableImage
 from service.schema import ErrorDetail, Refusal
 
 STATUS = {
@@ -56,11 +55,6 @@ class Refused(Exception):
         """The body with its status and the headers that belong to it."""
         status = STATUS[self.code]
         return Response(self.body.model_dump_json(), status, HEADERS.get(status), "application/json")
-
-
-def undecodable(error: UndecodableImage) -> Refused:
-    """The refusal of an image that cannot be decoded."""
-    return Refused(error.code, str(error))
 
 
 async def answer_refusal(request: Request, error: Exception) -> Response:

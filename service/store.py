@@ -26,24 +26,10 @@ from service.inference import Classified
 from service.settings import Settings
 from service.telemetry import LOG_ERRORS
 
-# The last three say where an image of a PDF stood: the hash of the PDF's bytes, the page, the index on the page.
-COLUMNS = {
-    "id": "TEXT PRIMARY KEY",
-    "time": "REAL",
-    "sha256": "TEXT",
-    "prediction": "TEXT",
-    "decision": "TEXT",
-    "reason": "TEXT",
-    "confidence": "REAL",
-    "probabilities": "TEXT",
-    "unfamiliarity": "REAL",
-    "width": "INTEGER",
-    "height": "INTEGER",
-    "model": "TEXT",
-    "document": "TEXT",
-    "page": "INTEGER",
-    "position": "INTEGER",
-}
+COLUMNS = (
+    *("id", "time", "sha256", "prediction", "decision", "reason", "confidence", "probabilities", "unfamiliarity"),
+    *("width", "height", "model", "document", "page", "position"),  # the last three of an image of a PDF: see Origin
+)
 INSERT = f"INSERT INTO answers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 DAY, HOUR, PAUSE = 86400, 3600, 0.25  # seconds
 WAITING = 10_000  # answers that may wait for a disk that takes nothing; then some are forgotten
@@ -78,11 +64,10 @@ class Store:
 
     def _create_table(self) -> None:
         """Make the table, or give one of an earlier release the columns that it lacks."""
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        self.database.execute(f"CREATE TABLE IF NOT EXISTS answers ({columns})")
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS answers ({', '.join(COLUMNS)}, PRIMARY KEY (id))")
         there = {row[1] for row in self.database.execute("PRAGMA table_info(answers)")}
         for name in [name for name in COLUMNS if name not in there]:
-            self.database.execute(f"ALTER TABLE answers ADD COLUMN {name} {COLUMNS[name]}")
+            self.database.execute(f"ALTER TABLE answers ADD COLUMN {name}")
         self.database.execute("CREATE INDEX IF NOT EXISTS answers_time ON answers (time)")
 
     def log(self, classified: Classified, data: bytes, origin: Origin | None = None) -> None:
@@ -166,32 +151,31 @@ class Store:
         can be kept.
         """
         try:
-            return self._give_label(answer, label, labels, subject, image)
+            sha256, prediction = self.find(answer)
+            if label not in labels:
+                raise Refused("unknown_label", f"{label[:64]!r} is none of {', '.join(labels)}")
+            if image is not None and hashlib.sha256(image).hexdigest() != sha256:
+                raise Refused("wrong_image", f"the answer {answer} was for another image")
+            self._write_label(answer, sha256, label, f"feedback {self.pseudonym(subject)}")
+            if image is not None and self.settings.keep_images in ("feedback", "both"):
+                self._keep(sha256, image)
         except FileExistsError as error:
             raise Refused("already_given", f"the answer {answer} has a label already") from error
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
             raise Refused("not_kept", "the label cannot be kept at present; try again later") from error
+        return label == prediction
 
-    def _give_label(self, answer: str, label: str, labels: list[str], subject: str, image: bytes | None) -> bool:
-        sha256, prediction = self.find(answer)
-        if label not in labels:
-            raise Refused("unknown_label", f"{label[:64]!r} is none of {', '.join(labels)}")
-        if image is not None and hashlib.sha256(image).hexdigest() != sha256:
-            raise Refused("wrong_image", f"the answer {answer} was for another image")
-        text = io.StringIO()
+    def _write_label(self, answer: str, sha256: str, label: str, annotator: str) -> None:
+        path, text = self.settings.store / f"{answer}.csv", io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("key", "sha256", "label", "annotator"), (answer, sha256, label, f"feedback {self.pseudonym(subject)}")])
-        path = self.settings.store / f"{answer}.csv"
+        writer.writerows([("key", "sha256", "label", "annotator"), (answer, sha256, label, annotator)])
         with path.open("xb", buffering=0) as stream:
             try:
                 stream.write(text.getvalue().encode())
             except OSError:
                 path.unlink()
                 raise
-        if image is not None and self.settings.keep_images in ("feedback", "both"):
-            self._keep(sha256, image)
-        return label == prediction
 
     def pseudonym(self, subject: str) -> str:
         """A name that does not say who it is: labels travel into DVC and stay there (HMAC, RFC 2104)."""
