@@ -78,9 +78,9 @@ benchmark: install  ## side-by-side measurements, on the model and the images th
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
 	python -m benchmarks.serving
+	python -m benchmarks.overhead
 	python -m benchmarks.trust
 	python -m benchmarks.hostile
-	python -m benchmarks.threads
 	python -m benchmarks.store
 
 bento: install  ## the commit's service/, serving lock and model as a bento; its version is <commit>-<model>

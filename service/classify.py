@@ -12,9 +12,8 @@ from starlette.responses import Response
 
 from quire.decode import decode
 from service.errors import Refused
-from service.request import allowed, as_json, asks_for, received
+from service.request import State, allowed, as_json, asks_for, on, received
 from service.schema import BatchAnswer, EarlierAnswer, ImageAnswer, PdfAnswer, PdfImageAnswer, PdfImageRefusal, Refusal
-from service.state import State
 from service.store import Origin
 from service.telemetry import REJECTED, count, series
 from service.upload import is_form, only_file
@@ -63,7 +62,7 @@ async def classify_pdf(request: Request) -> Response:
     if state.pdf is None:
         raise Refused("no_pdf_support", "this service was installed without its PDF part; send the images")
     data = only_file(await received(request, "pdf"), "pdf")
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = await on(state.inference.threads, lambda: hashlib.sha256(data).hexdigest())
     copies = [field for parameter, field in THUMBNAILS.items() if asks_for(request, parameter)]
     with state.inference.slot():
         images = await state.pdf.read(data)
@@ -77,7 +76,7 @@ async def _one_image(request: Request, field: str, explain: bool = False) -> Ima
     state: State = request.app.state.quire
     data = only_file(await received(request, field), field)
     with state.inference.slot():
-        (answer,) = await state.inference.run([partial(_answer, state, data, explain=explain)])
+        answer = await on(state.inference.threads, _answer, state, data, None, explain)
     request.state.answers = [answer.decision]
     return answer
 

@@ -17,7 +17,7 @@ from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
 from quire.model.registry import model_folder
 from service.commit import commit
-from service.errors import Refused, undecodable
+from service.errors import Refused
 from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
 from service.settings import Settings
 
@@ -72,7 +72,7 @@ class Inference:
             image = decode(data, self.settings.max_pixels, self.predictor.size)
             square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
         except UndecodableImage as error:
-            raise undecodable(error) from error
+            raise Refused(error.code, str(error)) from error
         answer = self.predictor.classify_square(square)
         return Classified(os.urandom(16).hex(), hashlib.sha256(data).hexdigest(), answer, *image.info["size"])
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quire.command import cores
@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     store: Path = Path("feedback")  # the log of answers and the labels that people sent
     keep_images: Literal["none", "feedback", "unsure", "both"] = "none"
     keep_days: Annotated[int, Field(gt=0)] = 30
+    pseudonym_key: SecretStr = SecretStr("")  # whoever sends a label is named by it; without it, anew at each start
 
     oidc_issuer: str = ""
     oidc_audience: str = "quire"
