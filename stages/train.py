@@ -79,7 +79,7 @@ def _protocols(strategy: Frozen, data: Dataset, held_out: HeldOut, settings: Set
         "head_alone": proportion(int(right.sum()), len(targets)),
         "leave_one_cluster_out": leave_one_cluster_out(strategy, targets, fold_of, settings.selective, held_out),
         "few_labels": few_labels(frozen, targets, groups, settings.seed),
-        "unfamiliarity_scores": compare(frozen.features, targets, fold_of, held_out.logits, background),
+        "unfamiliarity_scores": compare(np.asarray(frozen.features), targets, fold_of, held_out.logits, background),
     }
 
 

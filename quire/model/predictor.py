@@ -69,13 +69,20 @@ class Predictor:
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """(N, S, S, 3) uint8 → probabilities (N, C), rows that sum to 1, and unfamiliarity (N,)."""
-        names = ("features", "class_probabilities")
-        features, classes = run(self.encoder, names, images=images)
+        return self.head_of(*self.encode(images))
+
+    def encode(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N, S, S, 3) uint8 → features (N, F) and probabilities of the backbone's classes (N, K), float32."""
+        features, classes = run(self.encoder, ("features", "class_probabilities"), images=images)
+        return features, classes
+
+    def head_of(self, features: NDArray[np.float32], classes: NDArray[np.float32]) -> Outputs:
+        """What the model says of images that are encoded."""
         return Outputs(*run(self.head, ("probabilities", "unfamiliarity"), features=features, class_probabilities=classes))
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S, 3) uint8 → (N, F) float32: by these, images are alike or not."""
-        return run(self.encoder, ("features",), images=images)[0]
+        return self.encode(images)[0]
 
     def feature_map(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S, 3) uint8 → (N, F, H, W) float32, whose mean over places the features are."""

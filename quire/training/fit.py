@@ -5,19 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger
 from torch.utils.data import TensorDataset
 
 from quire.command import BadInput, Machine
 from quire.training.dataset import Dataset
 from quire.training.encoders import ImageEncoder
-from quire.training.features import image_features, square
-from quire.training.heads import Floats
+from quire.training.features import FeatureCache, square
 from quire.training.onnx_export import export_encoder
+from quire.training.rows import Rows
 from quire.training.settings import Settings
 from quire.training.strategies import FineTuned, Fitted, Frozen, Plan
 from quire.training.trainer import Curves, LinearHead, Schedule, fit_head
 from quire.training.zero_shot import background_of, zero_shot
+
+DRAWN = 20_000  # images of a set, at most, that Lightning's fit of the head and its curves hold in memory
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,7 @@ class Fit:
         """Fit by Lightning on the training set, for the curves; from there go on to the last digit, on all but the test set."""
         data, plan = self.data, strategy.plan
         linear = LinearHead(strategy.features.shape[1], plan.classes)
-        inputs = torch.from_numpy(np.column_stack([strategy.features, strategy.offsets(strategy.probabilities)])).float()
-        train, validation = (
-            TensorDataset(inputs[rows], torch.from_numpy(data.targets[rows]))
-            for rows in (data.sets == "train", data.sets == "validation")
-        )
+        train, validation = (self._examples(strategy, np.flatnonzero(data.sets == name)) for name in ("train", "validation"))
         curves = fit_head(linear, train, validation, plan.penalty, Schedule(self.settings.epochs, self.settings.patience), logger)
         if isinstance(strategy, FineTuned):
             network, more = strategy.tuned(data.targets, data.fitted, data.sets == "validation", logger)
@@ -71,12 +70,20 @@ class Fit:
             strategy = Frozen(plan, *self._features(encoder))
         return Served(plan, encoder, strategy.fit(data.targets, data.fitted, linear.head()), curves)
 
+    def _examples(self, strategy: Frozen, rows: NDArray[np.int64]) -> TensorDataset:
+        """Features and offsets, (M, F + C) float64, and targets, (M,), of at most DRAWN of the images."""
+        rows = rows[:: -(-len(rows) // DRAWN)]
+        offsets = strategy.offsets(strategy.probabilities[rows])
+        inputs = np.column_stack([np.asarray(strategy.features[rows]), offsets])
+        return TensorDataset(torch.from_numpy(inputs), torch.from_numpy(self.data.targets[rows]))
+
     def _paths(self) -> list[Path]:
         return [self.images / str(item.image) for item in self.data.items]
 
-    def _features(self, encoder: ImageEncoder) -> tuple[Floats, Floats]:
+    def _features(self, encoder: ImageEncoder) -> tuple[Rows, Rows]:
         size, rule = self.settings.image_size, self.settings.resize
-        return image_features(self._paths(), export_encoder(encoder, size, self.model), size, rule, self.machine.threads)
+        cache = FeatureCache(export_encoder(encoder, size, self.model), size, rule, self.machine.cache)
+        return cache.rows(self._paths(), [str(item.image_sha256) for item in self.data.items], self.machine.threads)
 
 
 def plan(labels: list[str], settings: Settings) -> Plan:

@@ -57,7 +57,7 @@ def spoiled(strategy: "Frozen", rows: NDArray[np.bool_]) -> "Frozen":
     """The same with some of the images turned into nonsense."""
     from dataclasses import replace
 
-    features = strategy.features.copy()
+    features = np.array(strategy.features)
     features[rows] = -100
     return replace(strategy, features=features)
 
