@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,15 @@ def partial(folder: Path) -> Iterator[Path]:
         yield Path(place, "entry")
 
 
-def keep(entry: Path, content: bytes) -> None:
-    """Write an entry, whole or not at all."""
-    with partial(open_folder(entry.parent)) as written:
-        written.write_bytes(content)
-        os.replace(written, entry)
+def kept(folder: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """The file of this name in `folder`, which `make` writes where it is missing or damaged. Its hash ends the name."""
+    for path in sorted(open_folder(folder).glob(f"{name}-*")):
+        if hashlib.sha256(path.read_bytes()).hexdigest() == path.name.rpartition("-")[2]:
+            return path
+        print(f"{path}: damaged, so it is made anew")
+        path.unlink(missing_ok=True)
+    with partial(folder) as begun:
+        make(begun)
+        path = folder / f"{name}-{hashlib.sha256(begun.read_bytes()).hexdigest()}"
+        os.replace(begun, path)
+    return path

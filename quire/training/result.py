@@ -46,7 +46,7 @@ def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Threshold
 
 def _write_neighbours(path: Path, data: Dataset, features: Matrix) -> None:
     """What the nearest training images are called and where they come from: `quire/model/explain.py`."""
-    items = [item for item, chosen in zip(data.items, data.fitted, strict=True) if chosen]
+    items = data.fitted_items()
     write_npz(
         path,
         keys=np.array([str(item.key) for item in items]),

@@ -2,13 +2,19 @@ import os
 import time
 from pathlib import Path
 
-from quire.cache import keep, name_of, open_folder
+import pytest
+
+from quire.cache import kept, name_of, open_folder
 
 
-def test_an_entry_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
-    keep(tmp_path / "new" / "entry", b"content")
-    assert (tmp_path / "new" / "entry").read_bytes() == b"content"
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["entry"]
+def test_a_file_is_made_once_and_anew_where_it_is_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = [kept(tmp_path / "new", "name", lambda path: path.write_bytes(b"content")) for _ in range(2)]
+    assert made[0] == made[1]
+    assert kept(tmp_path / "new", "name", lambda _: pytest.fail("made again")).read_bytes() == b"content"
+    made[0].write_bytes(b"conten")
+    assert kept(tmp_path / "new", "name", lambda path: path.write_bytes(b"content")).read_bytes() == b"content"
+    assert capsys.readouterr().out == f"{made[0]}: damaged, so it is made anew\n"
+    assert list((tmp_path / "new").iterdir()) == [made[0]]
 
 
 def test_a_name_says_all_that_decides() -> None:
