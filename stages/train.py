@@ -16,7 +16,7 @@ from quire.evaluation.protocols import few_labels, leave_one_cluster_out
 from quire.items.tables import write_json
 from quire.model.inputs import ResizeRule
 from quire.provenance.lineage import lineage
-from quire.provenance.machine import write_machine
+from quire.provenance.machine import describe_machine
 from quire.tracking import finish_run, recorded_run
 from quire.training.cross_validation import HeldOut, out_of_fold
 from quire.training.dataset import Dataset, read_dataset
@@ -50,7 +50,7 @@ def train(
     )  # fmt: skip
     data, here = read_dataset(items, labels, split), machine()
     inputs = lineage(data.rows(), settings.model_dump(), "stages.train")
-    with recorded_run(settings.model_dump(), inputs) as logger:
+    with recorded_run(settings.model_dump(), inputs, describe_machine(here.threads)) as logger:
         fit = Fit(data, images, model, settings, here)
         strategy, encoder = fit.strategy()
         with limited_to(1):
@@ -68,7 +68,6 @@ def train(
         write_out_of_fold(reports / "out_of_fold.csv", data, held_out, model)
         write_curves(reports / "curves.csv", served.curves)
         write_json(reports / "protocols.json", protocols)
-        write_machine(reports / "machine.json", here.threads)
         accuracy = float((held_out.logits.argmax(1) == data.targets).mean())
         finish_run(logger, {"cross_validated_accuracy": accuracy}, sha256)
         print(f"train: {len(served.curves)} epochs, cross-validated accuracy {accuracy:.3f}, MLflow run {logger.run_id}")

@@ -20,7 +20,7 @@ from tests.service.conftest import Serve, serve
 
 # What a stage reads or writes that decides no result.
 ALSO_OPENED = {
-    "train": ["reports/machine.json", "mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
+    "train": ["mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
     "evaluate": ["reports/latency.json"],
 }
 
@@ -87,7 +87,6 @@ def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
         "data/challenge.dvc",
         "data/frozen.csv",
         "data/raw.dvc",
-        "reports/machine.json",
         "reports/metrics.json",
     ]
     assert not Repo(demo).is_dirty(untracked_files=True)
