@@ -13,6 +13,7 @@ from git import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
+from quire.command import machine
 from quire.items.tables import pack
 from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
@@ -93,10 +94,11 @@ def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
 
 
 def test_a_second_repro_runs_nothing_and_a_forced_one_gives_the_same_bytes(demo: Path) -> None:
-    before = (demo / "dvc.lock").read_bytes()
+    before, tables = (demo / "dvc.lock").read_bytes(), sorted(machine().cache.glob("features/*/*.npy"))
     assert "Running stage" not in run(demo, "dvc", "repro").stdout
     assert run(demo, "dvc", "repro", "--force").stdout.count("Running stage") == 5
     assert (demo / "dvc.lock").read_bytes() == before
+    assert sorted(machine().cache.glob("features/*/*.npy")) == tables  # no image was read by an encoder again
 
 
 def test_the_model_folder_says_all_that_serving_needs(demo: Path) -> None:
