@@ -11,7 +11,6 @@ def test_labels_that_differ_are_counted_where_both_answer() -> None:
     from quire.training.cross_validation import HeldOut
     from quire.training.damping import Damping
     from quire.training.pooling import START, Pooling
-    from quire.training.settings import Precision
     from tests.quire.training.test_strategies import settings
 
     targets = np.arange(40) % 2
