@@ -13,6 +13,7 @@ from git import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
+from quire.command import machine
 from quire.items.tables import pack
 from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
@@ -20,7 +21,7 @@ from tests.service.conftest import Serve, serve
 
 # What a stage reads or writes that decides no result.
 ALSO_OPENED = {
-    "train": ["reports/machine.json", "mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
+    "train": ["mlflow.db", "stages/HEAD", "stages/commondir"],  # MLflow looks for git
     "evaluate": ["reports/latency.json"],
 }
 
@@ -87,17 +88,17 @@ def test_no_data_model_or_store_is_in_git(demo: Path) -> None:
         "data/challenge.dvc",
         "data/frozen.csv",
         "data/raw.dvc",
-        "reports/machine.json",
         "reports/metrics.json",
     ]
     assert not Repo(demo).is_dirty(untracked_files=True)
 
 
 def test_a_second_repro_runs_nothing_and_a_forced_one_gives_the_same_bytes(demo: Path) -> None:
-    before = (demo / "dvc.lock").read_bytes()
+    before, tables = (demo / "dvc.lock").read_bytes(), sorted(machine().cache.glob("features/*/*.npy"))
     assert "Running stage" not in run(demo, "dvc", "repro").stdout
     assert run(demo, "dvc", "repro", "--force").stdout.count("Running stage") == 5
     assert (demo / "dvc.lock").read_bytes() == before
+    assert sorted(machine().cache.glob("features/*/*.npy")) == tables  # no image was read by an encoder again
 
 
 def test_the_model_folder_says_all_that_serving_needs(demo: Path) -> None:
@@ -242,7 +243,7 @@ def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
-    split = trained(demo, tmp_path, fine_tune=True, fine_tune_epochs=1)
+    split = trained(demo, tmp_path, precision="fp32", fine_tune=True, fine_tune_epochs=1)
     assert len(rows(tmp_path / "reports" / "curves.csv")) == 4
     assert len(rows(tmp_path / "reports" / "out_of_fold.csv")) == len(split)
     assert set(read(tmp_path / "reports" / "protocols.json")["leave_one_cluster_out"]) == {"clusters", "pooled", "head_alone"}

@@ -14,8 +14,8 @@ from sklearn.preprocessing import normalize
 
 from quire.evaluation.metrics import proportion
 from quire.training.cross_validation import HeldOut, ask, out_of_fold
-from quire.training.heads import Floats
 from quire.training.pooling import Pooling
+from quire.training.rows import Matrix
 from quire.training.selective import Selective
 from quire.training.strategies import FineTuned, Frozen
 
@@ -24,9 +24,9 @@ FEWEST, DRAWS = 10, 5  # images that make clusters of a label; draws of document
 SHARES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.8)  # of the documents, the points of the learning curve
 
 
-def clusters(features: Floats, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+def clusters(features: Matrix, targets: NDArray[np.int64]) -> NDArray[np.int64]:
     """A cluster for each image, (N,): of each label's features, (N, F), by Ward's linkage on unit length."""
-    unit = normalize(features)
+    unit = normalize(np.asarray(features))
     found = np.zeros(len(targets), np.int64)
     for label in np.unique(targets):
         own = targets == label

@@ -31,6 +31,10 @@ class Dataset:
         """What the served model is fitted on: all but the test set, (N,) bool."""
         return np.asarray(self.fold_of != TEST)
 
+    def fitted_items(self) -> list[Item]:
+        """Those items."""
+        return [self.items[number] for number in np.flatnonzero(self.fitted)]
+
     def rows(self) -> Iterator[tuple[Item, str, str, int]]:
         """Item, label, set and fold of each that the served model is fitted on."""
         for number in np.flatnonzero(self.fitted):

@@ -9,7 +9,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from quire.training.rows import Matrix, chunks
+
 NEIGHBOURS = 5
+GRID = 2.0**20  # steps of a unit on which the references are written, as a head's weights are
 MOST = 500  # training images of a label that are compared with: what the model file carries
 FARTHEST = 2.0  # one minus the least cosine: to a label without training images, as a fold may have
 
@@ -25,10 +28,11 @@ class Nearest(nn.Module):
 
     def __init__(self, features: Tensor, targets: Tensor, classes: int, background: int | None) -> None:
         super().__init__()
-        unit = normalize(features, dim=1)
+        chosen = torch.from_numpy(spread(targets.numpy()))
+        unit = torch.round(normalize(features, dim=1) * GRID) / GRID  # so that every machine writes the same
         self.background = background
         self.references = nn.ParameterList(
-            nn.Parameter(_spread(unit[targets == label]), requires_grad=False) for label in range(classes)
+            nn.Parameter(unit[chosen[targets[chosen] == label]], requires_grad=False) for label in range(classes)
         )  # (M, 1280) each
 
     def forward(self, features: Tensor) -> Tensor:
@@ -37,10 +41,10 @@ class Nearest(nn.Module):
         columns = [self._distance(unit, reference, label) for label, reference in enumerate(self.references)]
         return torch.stack(columns, 1)
 
-    def of(self, features: Floats) -> Floats:
+    def of(self, features: Matrix) -> Floats:
         """The same for arrays."""
         with torch.inference_mode():
-            return np.asarray(self(torch.from_numpy(features)).numpy())
+            return np.concatenate([self(torch.from_numpy(chunk)).numpy() for chunk in chunks(features)])
 
     def _distance(self, unit: Tensor, reference: Tensor, label: int) -> Tensor:
         if label == self.background:
@@ -51,10 +55,12 @@ class Nearest(nn.Module):
         return 1 - nearest.mean(1)
 
 
-def _spread(references: Tensor) -> Tensor:
-    """At most MOST of them, evenly spread over their order."""
-    step = max(len(references) / MOST, 1)
-    return references[[int(number * step) for number in range(min(len(references), MOST))]].clone()
+def spread(targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each label at most MOST, evenly spread over their order: their numbers, in order; targets are (N,)."""
+    chosen = [np.flatnonzero(targets == label) for label in np.unique(targets)]
+    steps = [max(len(own) / MOST, 1) for own in chosen]
+    places = [(np.arange(min(len(own), MOST)) * step).astype(int) for own, step in zip(chosen, steps, strict=True)]
+    return np.sort(np.concatenate([own[place] for own, place in zip(chosen, places, strict=True)]))
 
 
 def compare(

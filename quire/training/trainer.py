@@ -21,6 +21,7 @@ from quire.training.encoders import ImageEncoder
 from quire.training.heads import Floats, Head
 
 Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
+STANDS_STILL = 1e-5  # an epoch that lowers the objective by less does not count
 Curves = list[dict[str, float]]  # an epoch's losses and accuracy
 
 
@@ -35,23 +36,26 @@ class Schedule:
 
 
 class LinearHead(nn.Module):
-    """A head beside fixed offsets, starting at zero: (N, F + C) → (N, C); the last C inputs are added to its logits."""
+    """A head beside fixed offsets, starting at zero: (N, F + C) → (N, C); the last C inputs are added to its logits.
+
+    In double precision, so that what two machines sum in another order is equal when it is rounded.
+    """
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(features, classes)
+        self.linear = nn.Linear(features, classes, dtype=torch.float64)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, F + C) float32 → (N, C) float32 logits."""
+        """(N, F + C) float64 → (N, C) float64 logits."""
         features = self.linear.in_features
         logits: Tensor = self.linear(inputs[:, :features]) + inputs[:, features:]
         return logits
 
     def head(self) -> Head:
         """Its weights as they are now."""
-        weight, bias = (each.detach().double().cpu().numpy() for each in (self.linear.weight, self.linear.bias))
+        weight, bias = (each.detach().cpu().numpy() for each in (self.linear.weight, self.linear.bias))
         return Head(weight, bias)
 
 
@@ -93,7 +97,7 @@ class Training(lightning.LightningModule):
         inputs, targets = batch
         logits = self.network(inputs)  # (N, C) float32
         self.log("validation_loss", cross_entropy(logits, targets), sync_dist=True)
-        self.log("validation_accuracy", (logits.argmax(1) == targets).float().mean(), sync_dist=True)
+        self.log("validation_accuracy", (logits.argmax(1) == targets).double().mean(), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's figures."""
@@ -111,7 +115,7 @@ def fit_head(
 
     The validation set is looked at for the curves only. Where this ends, `solve` goes on.
     """
-    matrix = torch.from_numpy(penalty).float()
+    matrix = torch.from_numpy(penalty)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=5, line_search_fn="strong_wolfe")
 
     def decay() -> Tensor:
@@ -134,7 +138,9 @@ def fine_tune(
 
 def _fit(training: Training, train: Examples, validation: Examples | None, schedule: Schedule, logger: Logger | None) -> Curves:
     seen = None if validation is None else _loader(validation, schedule, shuffle=False)
-    callbacks = [] if schedule.patience is None else [EarlyStopping("objective", patience=schedule.patience)]
+    callbacks = (
+        [] if schedule.patience is None else [EarlyStopping("objective", min_delta=STANDS_STILL, patience=schedule.patience)]
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loader workers: the data are tensors
         _trainer(schedule, callbacks, logger).fit(training, _loader(train, schedule, shuffle=True), seen)

@@ -40,6 +40,10 @@ def details(labels: list[str], **change: Any) -> Details:
             "leave_one_cluster_out": {"clusters": 8, "pooled": outcome(half, half), "head_alone": outcome(half, ~half)},
             "few_labels": [{"documents": 5, "images": 20.2, "accuracy": 0.8, "lowest": 0.7, "highest": 0.9}],
             "unfamiliarity_scores": {"nearest training images": 0.9},
+            "precision": {
+                "outcomes": {"int8": outcome(half, half), "fp32": outcome(half, ~half)},
+                "both_answer": 20, "differing": proportion(1, 20),
+            },
         },
     }  # fmt: skip
     return made | change  # type: ignore[no-any-return]
@@ -63,7 +67,7 @@ def tables(text: str) -> list[list[str]]:
 )
 def test_every_row_of_every_table_has_the_columns_of_its_head(labels: list[str]) -> None:
     found = tables(card(details(labels)))
-    assert len(found) == 11
+    assert len(found) == 12
     for head, line, *rows in found:
         assert rows
         assert re.fullmatch(r"\|(---\|)+", line)

@@ -30,6 +30,13 @@ def test_a_label_without_training_images_is_far_from_everything() -> None:
     assert (distances[:, 0] < 1).all()
 
 
+def test_of_many_images_of_a_label_an_even_spread_is_compared_with() -> None:
+    from quire.training.familiarity import MOST, spread
+
+    targets = np.append(np.zeros(2 * MOST, int), [1, 1])
+    assert spread(targets).tolist() == [*range(0, 2 * MOST, 2), 2 * MOST, 2 * MOST + 1]
+
+
 def test_each_score_tells_a_label_that_was_left_out() -> None:
     from quire.training.familiarity import SCORES, compare
 

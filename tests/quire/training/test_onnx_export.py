@@ -28,7 +28,7 @@ def test_the_graphs_answer_as_the_modules_do_and_are_the_same_bytes(tmp_path: Pa
     pooled = Pooled(head, experts, np.array([1.5, 0.7, 1.3]), Damping(2, 0.1, 0.2, 0.9), nearest).eval()
     images = draws.integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     for folder in (tmp_path / "one", tmp_path / "two"):
-        export_encoder(encoder, 64, folder)
+        export_encoder(encoder, 64, folder / ENCODER)
         export_answer(pooled, encoder, 64, folder)
     with torch.inference_mode():
         read = encoder(torch.from_numpy(images))

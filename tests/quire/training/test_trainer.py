@@ -43,13 +43,13 @@ def test_lightning_ends_near_where_the_head_is_solved() -> None:
 
     draws = np.random.default_rng(0)
     features, offsets, targets = draws.normal(size=(60, 30)), draws.normal(size=(60, 3)), draws.integers(0, 3, 60)
-    inputs, labels = torch.from_numpy(np.column_stack([features, offsets])).float(), torch.from_numpy(targets)
+    inputs, labels = torch.from_numpy(np.column_stack([features, offsets])), torch.from_numpy(targets)
     head, penalty = LinearHead(30, 3), ridge(3, 0.01, 0.3, 2)
     train, validation = TensorDataset(inputs[:40], labels[:40]), TensorDataset(inputs[40:], labels[40:])
     curves = fit_head(head, train, validation, penalty, Schedule(epochs=50, patience=5))
     assert curves[-1]["objective"] <= curves[0]["objective"]
     solved = solve(features[:40], offsets[:40], targets[:40], penalty)
-    assert np.abs(head.head().logits(features) - solved.logits(features)).max() < 0.02  # in single precision, of logits up to 4
+    assert np.abs(head.head().logits(features) - solved.logits(features)).max() < 0.02  # of logits up to 4
 
 
 def test_only_training_images_are_augmented() -> None:
