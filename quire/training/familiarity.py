@@ -55,6 +55,18 @@ class Nearest(nn.Module):
         return 1 - nearest.mean(1)
 
 
+def unfamiliarity(distances: Tensor, zero_shot: Tensor) -> Tensor:
+    """How unfamiliar an image is as each label, (N, C): d_k · (1 − m_k), by distances (N, C) and zero-shot logits (N, 2, C).
+
+    d_k is the distance to the label's training images, m_k the backbone's own probability of the label, 0 without zero-shot
+    experts. A breed that nobody labelled lies far from the training images, yet is no stranger where the backbone knows it. With
+    the experts' logits m_k = exp(z_which(k)) · 1 / (1 + exp(−z_any(k))), see `quire/training/zero_shot.py`.
+    """
+    which, any_named = zero_shot.unbind(1)
+    known = which.exp() * torch.sigmoid(any_named) * (any_named != 0)  # of the background, and without experts, both are 0
+    return distances * (1 - known)
+
+
 def spread(targets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Of each label at most MOST, evenly spread over their order: their numbers, in order; targets are (N,)."""
     chosen = [np.flatnonzero(targets == label) for label in np.unique(targets)]

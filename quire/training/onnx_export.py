@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from quire.model.manifest import ACTIVATION_MAP, ANSWER
 from quire.training.damping import Damping
 from quire.training.encoders import ImageEncoder, softmax
-from quire.training.familiarity import Nearest
+from quire.training.familiarity import Nearest, unfamiliarity
 from quire.training.heads import Floats, Head
 from quire.training.zero_shot import ZeroShot
 
@@ -50,10 +50,13 @@ class ImageAnswer(nn.Module):
         self.pooled = pooled
 
     def forward(self, features: Tensor, class_probabilities: Tensor) -> tuple[Tensor, Tensor]:
-        """The unfamiliarity is the distance to the training images of the likeliest label."""
+        """The unfamiliarity is that of the likeliest label."""
         distances: Tensor = self.pooled.nearest(features)
         probabilities = softmax(self.pooled(features, class_probabilities, distances), 1)
-        return probabilities, distances.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
+        scores = distances
+        if self.pooled.experts is not None:
+            scores = unfamiliarity(distances, self.pooled.experts(class_probabilities))
+        return probabilities, scores.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
 
 
 class ActivationMap(nn.Module):

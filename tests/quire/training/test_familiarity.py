@@ -30,6 +30,24 @@ def test_a_label_without_training_images_is_far_from_everything() -> None:
     assert (distances[:, 0] < 1).all()
 
 
+def test_what_the_backbone_knows_is_no_stranger_however_far_it_lies() -> None:
+    import torch
+
+    from quire.training.familiarity import unfamiliarity
+    from quire.training.zero_shot import zero_shot
+
+    experts = zero_shot({"a": ["281 tabby"], "b": ["151 Chihuahua"], "c": "background"}, ["a", "b", "c"])
+    assert experts
+    probabilities = torch.zeros(2, 1000)
+    probabilities[0, [281, 151, 0]] = torch.tensor([0.75, 0.05, 0.2])
+    probabilities[1, [281, 151, 0]] = torch.tensor([0.01, 0.01, 0.98])
+    distances = torch.tensor([[0.8, 0.8, 0]] * 2)
+    scores = unfamiliarity(distances, experts(probabilities)).numpy()
+    assert scores[0] == pytest.approx([0.8 * 0.25, 0.8 * 0.95, 0], abs=1e-6)
+    assert scores[1] == pytest.approx([0.8 * 0.99, 0.8 * 0.99, 0], abs=1e-6)
+    assert unfamiliarity(distances, torch.zeros(2, 2, 3)).equal(distances)  # without zero-shot experts the distance alone
+
+
 def test_of_many_images_of_a_label_an_even_spread_is_compared_with() -> None:
     from quire.training.familiarity import MOST, spread
 
