@@ -243,7 +243,7 @@ def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
-    split = trained(demo, tmp_path, every=12, fine_tune=True, fine_tune_epochs=1)
+    split = trained(demo, tmp_path, every=12, precision="fp32", fine_tune=True, fine_tune_epochs=1)
     assert len(rows(tmp_path / "reports" / "curves.csv")) == 4
     assert len(rows(tmp_path / "reports" / "out_of_fold.csv")) == len(split)
     assert set(read(tmp_path / "reports" / "protocols.json")["leave_one_cluster_out"]) == {"clusters", "pooled", "head_alone"}
