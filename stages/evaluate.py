@@ -43,10 +43,10 @@ def evaluate(
 
     draw_plots(facts.predicted, predictor.labels, details["thresholds"], reports / "curves.csv", reports / "plots")
     explainer = Explainer(predictor, neighbours=True)
-    mistakes, count = find_mistakes(facts.predicted, predictor.labels)
+    mistakes, count = find_mistakes(facts.predicted[CROSSED], predictor.labels)
     draw_mistakes(mistakes, count, facts.files, explainer, reports / "plots" / "mistakes.png")
 
-    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept, facts.set_of)
+    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept)
     write_label_issues(issues, images, reports / "label_issues.html")
     timed = [facts.files[key] for key in facts.predicted[CROSSED].keys[:TIMED]]
     write_json(reports / "latency.json", latency(Predictor(model), timed))

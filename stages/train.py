@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from quire.command import Positive, Seed, machine, run
-from quire.evaluation.metrics import proportion
+from quire.evaluation.metrics import share
 from quire.evaluation.precisions import side_by_side
 from quire.evaluation.protocols import few_labels, leave_one_cluster_out
 from quire.items.tables import write_json
@@ -39,7 +39,7 @@ def train(
     """Fit a head on the frozen encoder's features or, with `fine_tune`, on those of an encoder whose weights are all fitted.
 
     Pooling and thresholds are set by out-of-fold predictions of training and validation set, on which the served head is fitted,
-    too. The test set has no say in anything.
+    too. Nothing of the test set is read.
     Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
     """
     settings = Settings(
@@ -59,11 +59,10 @@ def train(
             if not fine_tune:
                 other: Precision = "fp32" if precision == "int8" else "int8"
                 beside = out_of_fold(fit.in_precision(strategy, encoder, other), data.targets, data.fold_of)
-                both = {precision: held_out.of(data.fitted), other: beside.of(data.fitted)}
-                protocols["precision"] = side_by_side(both, data.targets[data.fitted], selective)
+                both = {precision: held_out, other: beside}
+                protocols["precision"] = side_by_side(both, data.targets, data.documents, selective)
             served = fit.served(strategy, encoder, logger)
-        others = held_out.of(data.fitted)
-        thresholds = selective.thresholds(others.probabilities, others.unfamiliarity, data.targets[data.fitted])
+        thresholds = selective.thresholds(held_out.probabilities, held_out.unfamiliarity, data.targets, data.documents)
         sha256 = write_model(fit, served, held_out.pooling, thresholds, inputs)
         write_out_of_fold(reports / "out_of_fold.csv", data, held_out, model)
         write_curves(reports / "curves.csv", served.curves)
@@ -74,18 +73,15 @@ def train(
 
 
 def _protocols(strategy: Frozen, data: Dataset, held_out: HeldOut, settings: Settings) -> dict[str, Any]:
-    """What needs models of its own, all without the test set; beside them the head alone on the frozen encoder's features."""
-    fitted = data.fitted
-    strategy, targets, fold_of = strategy.of(fitted), data.targets[fitted], data.fold_of[fitted]
+    """What needs models of its own; beside them the head alone on the frozen encoder's features."""
+    targets, fold_of, documents = data.targets, data.fold_of, data.documents
     frozen = Frozen(strategy.plan, strategy.features, strategy.probabilities)
-    groups = np.array([str(item.group or item.source) for item in data.items])[fitted]
-    right = out_of_fold(frozen.head_alone(), targets, fold_of).logits.argmax(1) == targets
-    held_out, background = held_out.of(fitted), strategy.plan.background
+    alone = out_of_fold(frozen.head_alone(), targets, fold_of).logits.argmax(1) == targets
     return {
-        "head_alone": proportion(int(right.sum()), len(targets)),
-        "leave_one_cluster_out": leave_one_cluster_out(strategy, targets, fold_of, settings.selective, held_out),
-        "few_labels": few_labels(frozen, targets, groups, settings.seed),
-        "unfamiliarity_scores": compare(np.asarray(frozen.features), targets, fold_of, held_out.logits, background),
+        "head_alone": share(alone, documents),
+        "leave_one_cluster_out": leave_one_cluster_out(strategy, targets, fold_of, documents, settings.selective, held_out),
+        "few_labels": few_labels(frozen, targets, documents, settings.seed),
+        "unfamiliarity_scores": compare(np.asarray(frozen.features), targets, fold_of, held_out.logits, strategy.plan.background),
     }
 
 

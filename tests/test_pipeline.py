@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,8 +120,45 @@ def test_the_model_folder_says_all_that_serving_needs(demo: Path) -> None:
 
 def test_the_split_says_the_folds_and_the_out_of_fold_predictions_follow_them(demo: Path) -> None:
     fold_of = {row["key"]: row["fold"] for row in rows(demo / "data" / "split.csv")}
-    assert {row["key"]: row["fold"] for row in rows(demo / "reports" / "out_of_fold.csv")} == fold_of
     assert {row["fold"] for row in rows(demo / "data" / "split.csv") if row["set"] == "test"} == {""}
+    crossed = {row["key"]: row["fold"] for row in rows(demo / "reports" / "out_of_fold.csv")}
+    assert crossed == {key: fold for key, fold in fold_of.items() if fold}  # none of the test set: what is chosen by, hides it
+    assert read(demo / "reports" / "details.json")["cross_validation"]["images"] == len(crossed)
+
+
+def test_no_byte_of_the_model_hangs_on_the_test_sets_images_and_labels(demo: Path, tmp_path: Path) -> None:
+    tested = {row["key"] for row in rows(demo / "data" / "split.csv") if row["set"] == "test"}
+    file_of = {row["key"]: row["image"] for row in rows(demo / "data" / "items.csv")}
+    other = {"cat": "dog", "dog": "other", "other": "cat"}
+    labelled = [
+        row | ({"label": other[row["label"]]} if row["key"] in tested else {}) for row in rows(demo / "data" / "labels.csv")
+    ]
+    with (tmp_path / "labels.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, labelled[0])
+        writer.writeheader()
+        writer.writerows(labelled)
+    shutil.copytree(demo / "data" / "images", tmp_path / "images", copy_function=os.link)
+    for key in tested:
+        (tmp_path / "images" / file_of[key]).unlink()
+        (tmp_path / "images" / file_of[key]).write_bytes(b"noise, which nothing decodes")
+    paths = [
+        tmp_path / "images",
+        "data/items.csv",
+        tmp_path / "labels.csv",
+        "data/split.csv",
+        tmp_path / "model",
+        tmp_path / "reports",
+    ]
+    run(demo, sys.executable, "-m", "stages.train", *map(str, paths))
+    for path in (demo / "model").iterdir():
+        assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
+    for name in ("out_of_fold.csv", "protocols.json"):
+        assert (tmp_path / "reports" / name).read_bytes() == (demo / "reports" / name).read_bytes()
+
+
+def test_a_grey_copy_keeps_its_decision(demo: Path) -> None:
+    grey = read(demo / "reports" / "details.json")["robustness"]["changes"]["grey"]
+    assert grey["decisions"]["value"] >= 0.95
 
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy

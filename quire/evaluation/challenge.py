@@ -115,12 +115,12 @@ def challenge_report(predictor: Predictor, folder: Path) -> ChallengeReport | No
 
 
 def challenge_outcome(pairs: Sequence[tuple[str, Answer]]) -> ChallengeOutcome:
-    """What became of images with labels."""
+    """What became of images with labels; each stands for itself, for nothing says which come from one document."""
     reasons = Counter(answer.reason for _, answer in pairs if answer.reason)
     correct = np.array([answer.prediction == label for label, answer in pairs], bool)
     answered = np.array([answer.decision != UNSURE for _, answer in pairs], bool)
     return {
         "images": len(pairs),
-        **outcome(correct, answered),
+        **outcome(correct, answered, np.arange(len(pairs))),
         "reasons": {name: reasons[name] for name in ("low_confidence", "unfamiliar")},
     }

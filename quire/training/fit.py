@@ -69,17 +69,17 @@ class Fit:
         return FineTuned(found, *features, encoder, squares, rate, schedule, threads, settings.seed), encoder
 
     def served(self, strategy: Frozen, encoder: ImageEncoder, logger: Logger) -> Served:
-        """Fit by Lightning on the training set, for the curves; from there go on to the last digit, on all but the test set."""
-        data, plan = self.data, strategy.plan
+        """Fit by Lightning on the training set, for the curves; from there go on to the last digit, on all of `data`."""
+        data, plan, everything = self.data, strategy.plan, np.ones(len(self.data.targets), bool)
         linear = LinearHead(strategy.features.shape[1], plan.classes)
         train, validation = (self._examples(strategy, np.flatnonzero(data.sets == name)) for name in ("train", "validation"))
         curves = fit_head(linear, train, validation, plan.penalty, Schedule(self.settings.epochs, self.settings.patience), logger)
         if isinstance(strategy, FineTuned):
-            network, more = strategy.tuned(data.targets, data.fitted, data.sets == "validation", logger)
+            network, more = strategy.tuned(data.targets, everything, data.sets == "validation", logger)
             encoder, curves = network.encoder, curves + more
             export_encoder(encoder, self.settings.image_size, self.model / ENCODER)
             strategy = Frozen(plan, *self._features(self.model / ENCODER))
-        return Served(plan, encoder, strategy.fit(data.targets, data.fitted, linear.head()), curves)
+        return Served(plan, encoder, strategy.fit(data.targets, everything, linear.head()), curves)
 
     def _examples(self, strategy: Frozen, rows: NDArray[np.int64]) -> TensorDataset:
         """Features and offsets, (M, F + C) float64, and targets, (M,), of at most DRAWN of the images."""
@@ -104,7 +104,7 @@ class Fit:
         exported = kept(folder, name, lambda path: export_encoder(encoder, size, path))
         if precision == "fp32":
             return exported
-        items = sorted(self.data.fitted_items(), key=lambda item: str(item.image_sha256))[:CALIBRATED]
+        items = sorted(self.data.items, key=lambda item: str(item.image_sha256))[:CALIBRATED]
         deciding = [name, [item.image_sha256 for item in items], rule, hash_part(Path(quantize.__file__)), version("onnxruntime")]
         squares = (square(self.images / str(item.image), size, rule) for item in items)
         return kept(folder, name_of(deciding), lambda path: quantize.quantize(exported, squares, path))

@@ -46,19 +46,18 @@ def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Threshold
 
 def _write_neighbours(path: Path, data: Dataset, features: Matrix) -> None:
     """What the nearest training images are called and where they come from: `quire/model/explain.py`."""
-    items = data.fitted_items()
     write_npz(
         path,
-        keys=np.array([str(item.key) for item in items]),
-        labels=np.array(data.labels)[data.targets[data.fitted]],
-        documents=np.array([item.source for item in items]),
-        pages=np.array([-1 if item.page is None else item.page for item in items]),
-        features=np.asarray(features[data.fitted], np.float32),
+        keys=np.array(data.keys),
+        labels=np.array(data.labels)[data.targets],
+        documents=np.array([item.source for item in data.items]),
+        pages=np.array([-1 if item.page is None else item.page for item in data.items]),
+        features=np.asarray(features, np.float32),
     )
 
 
 def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path) -> None:
-    """The out-of-fold predictions, decided by the thresholds of the model in a folder. The test set's have no fold."""
+    """The out-of-fold predictions, decided by the thresholds of the model in a folder. The test set has none."""
     predictor = Predictor(model)
     rows = []
     for number, (key, fold) in enumerate(zip(data.keys, data.fold_of.tolist(), strict=True)):
@@ -66,7 +65,7 @@ def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path)
         rows.append(
             Prediction(
                 key=key,
-                fold=None if fold < 0 else fold,
+                fold=fold,
                 label=data.labels[data.targets[number]],
                 prediction=answer.prediction,
                 decision=answer.decision,

@@ -20,7 +20,10 @@ def test_labels_that_differ_are_counted_where_both_answer() -> None:
     small[1] *= -0.01  # another label, but unsure of it
     pooling, near = Pooling(Damping(None, 0, 1, 0), START), np.full(40, 0.1)
     found = side_by_side(
-        {"int8": HeldOut(small, near, pooling), "fp32": HeldOut(exact, near, pooling)}, targets, settings({}).selective
+        {"int8": HeldOut(small, near, pooling), "fp32": HeldOut(exact, near, pooling)},
+        targets,
+        np.arange(40),
+        settings({}).selective,
     )
     assert found["both_answer"] == 39
     assert found["differing"]["value"] == pytest.approx(1 / 39, abs=1e-6)
