@@ -237,7 +237,7 @@ def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path) 
 
 
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")
-def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
+def test_a_training_that_fails_is_recorded_as_failed(demo: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
     image = min((demo / "data" / "images").glob("*.jpg"))
@@ -246,7 +246,7 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path) -> None:
     image.write_bytes(b"no image")
     try:
         command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
-        failed = run(demo, *command, check=False)
+        failed = run(demo, *command, check=False, QUIRE_CACHE=str(tmp_path))  # no features of an earlier run
     finally:
         image.write_bytes(kept)
     assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image" in failed.stderr
@@ -282,7 +282,7 @@ def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
-    split = trained(demo, tmp_path, every=12, precision="fp32", fine_tune=True, fine_tune_epochs=1)
+    split = trained(demo, tmp_path, every=12, fine_tune=True, fine_tune_epochs=1)
     assert len(rows(tmp_path / "reports" / "curves.csv")) == 4
     assert len(rows(tmp_path / "reports" / "out_of_fold.csv")) == len(split)
     assert set(read(tmp_path / "reports" / "protocols.json")["leave_one_cluster_out"]) == {"clusters", "pooled", "head_alone"}

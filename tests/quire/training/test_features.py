@@ -126,5 +126,5 @@ def test_another_encoder_or_rule_has_features_of_its_own(
 
 def test_an_image_that_cannot_be_decoded_is_named(open_cache: Callable[..., FeatureCache], tmp_path: Path) -> None:
     (tmp_path / "no.png").write_bytes(b"no image")
-    with pytest.raises(BadInput, match=r"no\.png: not a JPEG, PNG, WEBP image"):
+    with pytest.raises(BadInput, match=r"no\.png: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image"):
         read(open_cache(), [tmp_path / "no.png"])
