@@ -6,13 +6,13 @@ python -m stages.train data/images data/items.csv data/labels.csv data/split.csv
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
 from quire.command import Positive, Seed, machine, run
 from quire.evaluation.metrics import share
 from quire.evaluation.precisions import side_by_side
-from quire.evaluation.protocols import few_labels, leave_one_cluster_out
+from quire.evaluation.protocols import few_labels, leave_one_cluster_out, left_out
+from quire.evaluation.strangers import compare_scores
 from quire.items.tables import write_json
 from quire.model.inputs import ResizeRule
 from quire.provenance.lineage import lineage
@@ -20,7 +20,6 @@ from quire.provenance.machine import describe_machine
 from quire.tracking import finish_run, recorded_run
 from quire.training.cross_validation import HeldOut, out_of_fold
 from quire.training.dataset import Dataset, read_dataset
-from quire.training.familiarity import compare
 from quire.training.fit import Fit
 from quire.training.result import write_curves, write_model, write_out_of_fold
 from quire.training.selective import Selective
@@ -74,14 +73,15 @@ def train(
 
 def _protocols(strategy: Frozen, data: Dataset, held_out: HeldOut, settings: Settings) -> dict[str, Any]:
     """What needs models of its own; beside them the head alone on the frozen encoder's features."""
-    targets, fold_of, documents = data.targets, data.fold_of, data.documents
+    targets, fold_of, documents, selective = data.targets, data.fold_of, data.documents, settings.selective
+    parts = left_out(strategy.features, targets, documents)
     frozen = Frozen(strategy.plan, strategy.features, strategy.probabilities)
     alone = out_of_fold(frozen.head_alone(), targets, fold_of).logits.argmax(1) == targets
     return {
         "head_alone": share(alone, documents),
-        "leave_one_cluster_out": leave_one_cluster_out(strategy, targets, fold_of, documents, settings.selective, held_out),
+        "leave_one_cluster_out": leave_one_cluster_out(strategy, targets, fold_of, documents, parts, selective, held_out),
         "few_labels": few_labels(frozen, targets, documents, settings.seed),
-        "unfamiliarity_scores": compare(np.asarray(frozen.features), targets, fold_of, held_out.logits, strategy.plan.background),
+        "unfamiliarity_scores": compare_scores(frozen, targets, documents, parts, held_out, selective.in_distribution_quantile),
     }
 
 

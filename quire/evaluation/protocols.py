@@ -3,6 +3,7 @@
 Nothing of what is held out touches the head, the pooling or the thresholds. The test set takes no part.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -38,22 +39,22 @@ def clusters(features: Matrix, targets: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
+def left_out(features: Matrix, targets: NDArray[np.int64], documents: Documents) -> list[NDArray[np.bool_]]:
+    """The clusters, (N,) bool each, that can be left out with their documents without losing a label."""
+    cluster_of = clusters(features, targets)
+    parts = [cluster_of == cluster for cluster in np.unique(cluster_of) if cluster != NONE]
+    return [out for out in parts if set(targets[_others(out, documents)]) == set(targets)]
+
+
 def leave_one_cluster_out(
-    strategy: Frozen,
-    targets: NDArray[np.int64],
-    fold_of: NDArray[np.int64],
-    documents: Documents,
-    selective: Selective,
-    held_out: HeldOut,
-) -> dict[str, Any]:
-    """Each cluster answered by a model that saw no document with an image of it: with all experts pooled, and the head alone.
+    strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[np.int64], documents: Documents,
+    parts: Sequence[NDArray[np.bool_]], selective: Selective, held_out: HeldOut,
+) -> dict[str, Any]:  # fmt: skip
+    """Each of `parts` answered by a model that saw no document with an image of it: all experts pooled, and the head alone.
 
     For each cluster pooling and thresholds are set by predictions of their own. Where fits take too long for that, fine-tuned
     ones, they are set by those of `held_out` that are of the other clusters: by models that had seen the cluster.
     """
-    cluster_of = clusters(strategy.features, targets)
-    parts = [cluster_of == cluster for cluster in np.unique(cluster_of) if cluster != NONE]
-    parts = [out for out in parts if set(targets[_others(out, documents)]) == set(targets)]
     variants = {"pooled": strategy} | ({"head_alone": strategy.head_alone()} if strategy.plan.experts else {})
     order = np.concatenate([np.flatnonzero(out) for out in parts]) if parts else np.zeros(0, np.int64)
     report: dict[str, Any] = {"clusters": len(parts), "images": len(order)}

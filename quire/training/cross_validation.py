@@ -17,6 +17,7 @@ class HeldOut:
 
     logits: Floats  # (N, C), pooled, each fold's pooling fitted on the others
     unfamiliarity: Floats  # (N,)
+    opinions: Opinions
     pooling: Pooling  # fitted on all of them: the one that is served
 
     @property
@@ -26,7 +27,7 @@ class HeldOut:
 
     def of(self, chosen: NDArray[np.bool_]) -> "HeldOut":
         """Those of some of the images, (N,) bool."""
-        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.pooling)
+        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.opinions.of(chosen), self.pooling)
 
 
 def out_of_fold(strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
@@ -41,7 +42,7 @@ def out_of_fold(strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[n
     for fold in folds:
         out = fold_of == fold
         logits[out] = _pooling(strategy, opinions.of(~out), targets[~out]).logits(opinions.of(out))
-    return HeldOut(logits, opinions.unfamiliarity(logits), _pooling(strategy, opinions, targets))
+    return HeldOut(logits, opinions.unfamiliarity(logits), opinions, _pooling(strategy, opinions, targets))
 
 
 def ask(strategy: Frozen, targets: NDArray[np.int64], train: NDArray[np.bool_], out: NDArray[np.bool_]) -> Opinions:

@@ -69,8 +69,7 @@ def fit_pooling(opinions: Opinions, targets: NDArray[np.int64], quantile: float,
     """The pooling that suits opinions on held-out images whose labels, (N,), are known; `quantile` as in `fit_damping`."""
     own = opinions.distances[np.arange(len(targets)), targets]
     known = own < FARTHEST  # not the only images of their label
-    said_named = opinions.zero_shot[:, 1].sum(1) > 0
-    damping = fit_damping(own[known], targets[known] != background, said_named[known], quantile, background)
+    damping = fit_damping(own[known], targets[known], opinions.zero_shot[known], quantile, background)
     return Pooling(damping, fit_weights(experts(damping, opinions), targets))
 
 

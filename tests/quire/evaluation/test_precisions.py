@@ -10,7 +10,7 @@ def test_labels_that_differ_are_counted_where_both_answer() -> None:
     from quire.evaluation.precisions import side_by_side
     from quire.training.cross_validation import HeldOut
     from quire.training.damping import Damping
-    from quire.training.pooling import START, Pooling
+    from quire.training.pooling import START, Opinions, Pooling
     from tests.quire.training.test_strategies import settings
 
     targets = np.arange(40) % 2
@@ -18,9 +18,10 @@ def test_labels_that_differ_are_counted_where_both_answer() -> None:
     small = exact.copy()
     small[0] *= -1  # surely another label
     small[1] *= -0.01  # another label, but unsure of it
-    pooling, near = Pooling(Damping(None, 0, 1, 0), START), np.full(40, 0.1)
+    pooling, near = Pooling(Damping(None, 0, 1, 0, 0), START), np.full(40, 0.1)
+    unused = Opinions(exact, np.zeros((40, 2, 2)), exact)
     found = side_by_side(
-        {"int8": HeldOut(small, near, pooling), "fp32": HeldOut(exact, near, pooling)},
+        {"int8": HeldOut(small, near, unused, pooling), "fp32": HeldOut(exact, near, unused, pooling)},
         targets,
         np.arange(40),
         settings({}).selective,

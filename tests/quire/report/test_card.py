@@ -14,6 +14,7 @@ from tests.quire.evaluation.rows import predictions
 from tests.quire.model.test_predictor import THRESHOLDS
 
 LINEAGE = {"images": "0" * 64}
+SHOWN = ("auroc_known", "auroc_unknown", "unfamiliar_strangers", "unfamiliar_known", "unfamiliar_unknown")
 
 
 def details(labels: list[str], **change: Any) -> Details:
@@ -32,7 +33,10 @@ def details(labels: list[str], **change: Any) -> Details:
         "baselines": {"majority": share(np.arange(40) < 20), "size": share(np.arange(40) < 22)},
         "margin_over_baselines": 0.325,
         "thresholds": THRESHOLDS,
-        "pooling": {"weights": {"image": 1.0, "which": 0.5, "any": 0.9}, "damping": {"limit": 0.3, "scale": 0.1, "share": 0.92}},
+        "pooling": {
+            "weights": {"image": 1.0, "which": 0.5, "any": 0.9},
+            "damping": {"limit": 0.3, "scale": 0.1, "share_any": 0.92, "share_which": 0.7},
+        },
         "challenge": {"all": challenge, "kinds": dict.fromkeys(labels, challenge)},
         "robustness": {"images": 4, "changes": {"half_size": stays}},
         "protocols": {
@@ -41,7 +45,7 @@ def details(labels: list[str], **change: Any) -> Details:
                 "clusters": 8, "images": 4, "pooled": outcome(half, half, each), "head_alone": outcome(half, ~half, each)
             },
             "few_labels": [{"documents": 5, "images": 20.2, "accuracy": 0.8, "lowest": 0.7, "highest": 0.9}],
-            "unfamiliarity_scores": {"nearest training images": 0.9},
+            "unfamiliarity_scores": {"distance": dict.fromkeys(SHOWN, 0.9)},
             "precision": {
                 "outcomes": {"int8": outcome(half, half, each), "fp32": outcome(half, ~half, each)},
                 "both_answer": 20, "differing": share(np.arange(20) < 1),

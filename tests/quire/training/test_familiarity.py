@@ -53,15 +53,3 @@ def test_of_many_images_of_a_label_an_even_spread_is_compared_with() -> None:
 
     targets = np.append(np.zeros(2 * MOST, int), [1, 1])
     assert spread(targets).tolist() == [*range(0, 2 * MOST, 2), 2 * MOST, 2 * MOST + 1]
-
-
-def test_each_score_tells_a_label_that_was_left_out() -> None:
-    from quire.training.familiarity import SCORES, compare
-
-    draws = np.random.default_rng(0)
-    targets = np.arange(120) % 4
-    features = np.abs(draws.normal(size=(4, 1280)))[targets] + 0.5 * np.abs(draws.normal(size=(120, 1280)))
-    logits = 8 * np.eye(4)[targets] + draws.normal(size=(120, 4))
-    found = compare(features, targets, np.arange(120) // 4 % 5, logits, background=3)
-    assert set(found) == set(SCORES)
-    assert all(value > 0.9 for value in found.values())
