@@ -111,14 +111,17 @@ def _prove_elsewhere(processor: str) -> int:
 
 
 @app.command()
-def promote() -> None:
-    """Make the committed model the champion in MLflow. If its gate and a paired test let it.
+def promote(
+    margin: Annotated[float, typer.Option(help="How much of the champion's right answers may be lost, net.", min=0, max=1)] = 0.05,
+    accept: Annotated[str | None, typer.Option(help="Where too few documents show that: who accepts it, and why.")] = None,
+) -> None:
+    """Make the committed model the champion in MLflow. If its gate lets it, and held-out documents show that it is no worse.
 
-    Example: quire promote
+    Example: quire promote --margin 0.02
     """
     from quire.lifecycle.promote import promote
 
-    promoted, said = promote(Path.cwd())
+    promoted, said = promote(Path.cwd(), margin, accept)
     print(f"promote: {said}")
     raise typer.Exit(0 if promoted else 1)
 
