@@ -56,6 +56,19 @@ def by_group(items: Iterable[Item]) -> list[Group]:
     return sorted(tuple(sorted(keys)) for keys in keys_of.values())
 
 
+def frozen_sets(groups: Sequence[Group], sets: Mapping[str, SetName], place: object) -> dict[Group, SetName]:
+    """The sets of the groups that hold a key with one. Raises BadInput, which names `place`, for a group with keys of two sets."""
+    assigned = {}
+    for group in groups:
+        named = {sets[key]: key for key in group if key in sets}
+        if len(named) > 1:
+            pairs = ", ".join(f"{key} in {name}" for name, key in named.items())
+            raise BadInput(f"{place}: {pairs}, but they are one group: one document, or joined by equal images")
+        if named:
+            assigned[group] = next(iter(named))
+    return assigned
+
+
 def assign(
     groups: Sequence[Group], label_of: dict[str, str], ratios: Mapping[Name, float], seed: int, assigned: dict[Group, Name]
 ) -> None:
@@ -66,7 +79,8 @@ def assign(
     totals = Counter(label_of[key] for group in groups for key in group)
     held = {name: Counter[str]() for name in ratios}
     for group, name in assigned.items():
-        held[name].update(label_of[key] for key in group)
+        if name in held:
+            held[name].update(label_of[key] for key in group)
     open_groups = [group for group in groups if group not in assigned]
     random.Random(seed).shuffle(open_groups)
     for position, group in enumerate(sorted(open_groups, key=len, reverse=True)):

@@ -33,8 +33,8 @@ KEPT = f". The history is {HISTORY}: commit it"
 def promote(root: Path, margin: float, accept: str | None = None) -> tuple[bool, str]:
     """Whether the committed model became the champion, and why or why not; either is a line of the history.
 
-    It must be shown to lose less than `margin` of the champion's right answers, net. Where the documents are too few to show that,
-    or anything, `accept`, a person's name and reason, takes its place. What is shown to be worse is refused, and what its gate refuses.
+    It must be shown to lose less than `margin` of the champion's right answers, net. Where the documents are too few to show
+    that, `accept`, a person's name and reason, takes its place. What is shown to be worse is refused, and what its gate refuses.
     Raises BadInput for results that are not committed and for a registry that does not answer.
     """
     commit, sha256 = _committed(root)
