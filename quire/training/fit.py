@@ -64,7 +64,8 @@ class Fit:
         if not settings.fine_tune:
             return Frozen(found, *features), encoder
         squares = np.stack([square(path, settings.image_size, settings.resize) for path in self._paths()])  # (N, S, S, 3) uint8
-        schedule = Schedule(settings.fine_tune_epochs, None, settings.fine_tune_batch_size, self.machine.device)
+        device, workers = self.machine.device, self.machine.workers if self.machine.device == "gpu" else 0
+        schedule = Schedule(settings.fine_tune_epochs, None, settings.fine_tune_batch_size, device, workers)
         rate, threads = settings.fine_tune_learning_rate, self.machine.threads
         return FineTuned(found, *features, encoder, squares, rate, schedule, threads, settings.seed), encoder
 

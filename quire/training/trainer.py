@@ -33,6 +33,7 @@ class Schedule:
     patience: int | None = None
     batch_size: int | None = None
     accelerator: str = "cpu"
+    workers: int = 0  # processes that read and augment for a GPU; a CPU has its hands full
 
 
 class LinearHead(nn.Module):
@@ -130,8 +131,13 @@ def fine_tune(
 ) -> Curves:
     """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves.
 
-    For all the epochs: a fold has no images to stop by, and the served network is fitted as the folds' are.
+    For all the epochs: a fold has no images to stop by, and the served network is fitted as the folds' are. In training mode, with
+    drop-connect (Huang et al. 2016), but for batch normalisation: its statistics stay those of the pretraining, for a batch of some
+    sixteen images has others than the single image that is served. Its weights are fitted as all others are.
     """
+    for module in network.train().modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return _fit(Training(network, torch.optim.AdamW(weights, lr=rate), None), Augmented(train), validation, schedule, logger)
 
@@ -152,6 +158,7 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # its tips and its advertisements
     return lightning.Trainer(
         accelerator=schedule.accelerator,
+        precision="16-mixed" if schedule.accelerator == "gpu" else None,
         devices=1,
         max_epochs=schedule.epochs,
         callbacks=callbacks,
@@ -168,7 +175,10 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
 def _loader(examples: Examples, schedule: Schedule, shuffle: bool) -> DataLoader[Any]:
     whole = schedule.batch_size is None
     size = len(examples) if schedule.batch_size is None else schedule.batch_size  # type: ignore[arg-type]
-    return DataLoader(examples, batch_size=size, shuffle=shuffle and not whole)
+    workers, gpu = schedule.workers, schedule.accelerator == "gpu"
+    return DataLoader(
+        examples, size, shuffle=shuffle and not whole, num_workers=workers, persistent_workers=workers > 0, pin_memory=gpu
+    )
 
 
 class Augmented(Dataset[tuple[Tensor, ...]]):

@@ -146,7 +146,9 @@ def test_feedback_of_the_service_counts_for_the_image_of_that_content(tmp_path: 
 
 def test_feedback_that_differs_is_listed_and_no_loss(tmp_path: Path) -> None:
     feedback = "key,sha256,label,annotator\n1,sha-a,dog,feedback eve\n"
-    labels, report = imported(tmp_path, {"1.csv": feedback, "e.json": ecotag(("1", "a", "cat"))}, tolerated=dict.fromkeys(LOSSES, 0.9))
+    labels, report = imported(
+        tmp_path, {"1.csv": feedback, "e.json": ecotag(("1", "a", "cat"))}, tolerated=dict.fromkeys(LOSSES, 0.9)
+    )
     assert (labels["a"].label, labels["a"].votes, labels["a"].agreement) == ("cat", 1, 1.0)
     assert report["feedback"] == [{"key": "a", "label": "cat", "feedback": {"dog": 1}}]
     assert report["tie"] == report["conflict"] == []
