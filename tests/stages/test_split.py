@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -192,3 +193,32 @@ def test_of_a_frozen_test_document_an_image_that_feedback_labelled_is_left_out(t
     tested = {key for key, name in first.items() if name == "test"}
     assert tested - set(later) == {key for key in tested if key.endswith("_4")}
     assert {later[key] for key in tested & set(later)} == {"test"}
+
+
+def test_two_classes_are_enough_and_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", ("cat", "dog", "cat"))
+    assert len(assigned(tmp_path, MANY)) == sum(MANY.values())
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", ("cat", "cat", "cat"))
+    with pytest.raises(BadInput, match=r"labels.csv: all labels are cat; a classifier needs two classes"):
+        assigned(tmp_path, MANY)
+
+
+def test_classes_that_are_missing_from_the_training_set_are_named(tmp_path: Path) -> None:
+    frozen = "key,set\none_0,test\ntwo_0,validation\n"  # a cat is left for train
+    with pytest.raises(BadInput, match=r"labels.csv: too few groups hold dog, other: none is left for train"):
+        assigned(tmp_path, {"one": 1, "two": 1, "three": 1}, frozen)
+
+
+def test_the_sets_and_their_labels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = assigned(tmp_path, MANY)
+    labels = {row.key: row.label for row in read_table(tmp_path / "labels.csv", Label)}
+    told = capsys.readouterr().out.splitlines()
+    for name, line in zip(RATIOS, told, strict=True):
+        counts = Counter(labels[key] for key, own in sets.items() if own == name)
+        assert line == f"split: {name}: {counts.total()} images, " + ", ".join(f"{counts[label]} {label}" for label in LABELS)
+
+
+def test_ratios_may_miss_one_by_a_rounding_and_no_more(tmp_path: Path) -> None:
+    assert assigned(tmp_path, MANY, ratios={"train": 0.8, "validation": 0.1, "test": 0.1 + 5e-7})
+    with pytest.raises(BadInput, match=r"^params.yaml: split.ratios: .* are not positive numbers that sum to 1"):
+        assigned(tmp_path, MANY, ratios={"train": 0.8, "validation": 0.1, "test": 0.1 + 5e-6})

@@ -65,3 +65,10 @@ def test_a_model_that_loses_the_margin_is_called_no_worse_in_one_of_twenty_at_mo
         kind = draws.random(150)[documents]
         called.append(pair(kind > 0.03, (kind < 0.03) | (kind > 0.11), documents).is_no_worse(0.05))
     assert np.mean(called) <= 0.05
+
+
+def test_what_is_compared_is_told() -> None:
+    told = str(pair(without(0, 1)[:40], without(2)[:40], ALONE[:40] // 2))
+    assert told.startswith(
+        "40 images of 20 documents that neither was fitted on, right alone: champion 1, candidate 2, net loss between -0."
+    )

@@ -106,3 +106,48 @@ def test_few_images_and_equal_ones_have_a_damping_too() -> None:
     assert fit_damping(np.array([0.4, 0]), two, said(two % 2, two < 2), 0.9, background=2).limit == 0.4
     assert fit_damping(np.full(30, 0.4), many, said(many % 2, many < 2), 0.99, background=2).scale > 0
     assert fit_damping(np.array([0.4]), two[:1], said(two[:1], two[:1] < 2), 0.99, background=2).described() is None
+
+
+def test_each_image_fades_by_its_own_distance() -> None:
+    from quire.training.damping import Damping
+
+    logits, distances = np.array([[3.0, 1, -1], [2, 6, 0], [1, 1, 5]]), np.array([[0.5, 0.9, 0], [0.9, 0.7, 0], [9, 9, 0]])
+    damped = Damping(2, 0.5, 0.1, 0.8, 0.6).of(logits, distances)
+    for row, (logit, distance) in enumerate(zip(logits, distances, strict=True)):
+        fade = 1 - np.exp(-max(0, distance[:2].min() - 0.5) / 0.1)
+        mean = logit[:2].mean()
+        named = mean + (logit[:2] - mean) * (1 - 0.6 * fade)
+        assert damped[row] == pytest.approx([*named, logit[2] + 0.8 * fade * max(0, mean - logit[2])])
+
+
+def test_what_is_fitted_is_what_damps_and_what_is_told() -> None:
+    from quire.training.damping import Damping, fit_damping
+
+    targets, distances = np.arange(60) % 3, np.linspace(0.1, 0.5, 60)
+    damping = fit_damping(distances, targets, said(targets % 2, targets < 2), 0.99, background=2)
+    figures = {"limit": damping.limit, "scale": damping.scale, "share_any": 1.0, "share_which": 1.0}
+    assert damping.described() == figures
+    assert all(value == round(value, 6) for value in figures.values())
+    far = np.array([[9.0, 9.0, 0]])
+    assert damping.of(LOGITS, far) == pytest.approx(Damping(2, damping.limit, damping.scale, 1, 1).of(LOGITS, far))
+    assert damping.of(LOGITS, far)[0] == pytest.approx([2, 2, 2])
+
+
+def test_an_expert_of_one_named_label_or_without_a_word_knows_nothing() -> None:
+    from quire.training.damping import fit_damping
+
+    targets, distances = 2 * (np.arange(30) % 2), np.linspace(0.1, 0.5, 30)  # of the named labels only one has images
+    assert fit_damping(distances, targets, said(targets % 2, targets < 2), 0.99, background=2).share_which == 0
+    silent = fit_damping(distances, targets, np.zeros((30, 2, 3)), 0.99, background=2)
+    assert (silent.share_any, silent.share_which) == (0, 0)
+    barely = said(targets % 2, targets < 2) / 10  # in favour by 0.2 is in favour
+    assert fit_damping(distances, targets, barely, 0.99, background=2).share_any == 1
+
+
+def test_equal_distances_have_the_smallest_scale() -> None:
+    from quire.training.damping import fit_damping
+
+    targets = np.arange(30) % 3
+    damping = fit_damping(np.full(30, 0.4), targets, said(targets % 2, targets < 2), 0.99, background=2)
+    assert damping.scale == 1e-3
+    assert damping.limit == pytest.approx(0.4 + 1e-3 * np.log(10), abs=1e-6)

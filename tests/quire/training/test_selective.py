@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from quire.training.selective import choose_threshold
+from quire.training.selective import Selective, choose_threshold
 
 
 def test_wrong_answers_of_low_confidence_are_not_given() -> None:
@@ -71,3 +71,18 @@ def test_the_risk_is_kept_on_images_that_were_not_looked_at() -> None:
         fresh = 1 - draws.uniform(0, 0.5, 20_000) ** 2
         broken += bool((1 - fresh[fresh >= chosen.min_confidence]).mean() > chosen.risk)
     assert broken <= 20
+
+
+def test_thresholds_by_hand() -> None:
+    """200 documents of an image: two thirds are of the background, which has no unfamiliarity."""
+    probabilities = np.column_stack([np.linspace(0.9, 1, 200), 1 - np.linspace(0.9, 1, 200)])
+    unfamiliarity = np.where(np.arange(200) % 3 == 0, np.linspace(0.1, 0.5, 200), 0)
+    selective = Selective(max_risk=0.05, confidence=0.9, max_error_probability=0.2, in_distribution_quantile=0.9)
+    found = selective.thresholds(probabilities, unfamiliarity, np.zeros(200, np.int64), np.arange(200))
+    assert (found.min_confidence, found.met, found.coverage, found.images) == (0.8, True, 1.0, 200)
+    assert found.max_unfamiliarity == pytest.approx(np.quantile(unfamiliarity[::3], 0.9), abs=1e-6)
+    assert found.risk == pytest.approx(1 - 0.02 ** (1 / 200), abs=1e-3)
+    assert (found.max_risk, found.confidence, found.max_error_probability, found.in_distribution_quantile) == (0.05, 0.9, 0.2, 0.9)
+    assert all(value == round(value, 6) for value in (found.risk, found.coverage, found.max_unfamiliarity))
+    wrong = selective.thresholds(probabilities, np.zeros(200), np.ones(200, np.int64), np.arange(200))
+    assert (wrong.met, wrong.risk, wrong.max_unfamiliarity) == (False, 1.0, 1.0)  # nothing is ever so unfamiliar
