@@ -58,7 +58,7 @@ test: check browser  ## all tests, with check
 
 # An hour on two cores. A change in the words of a message, or one that changes nothing, may live on; look at the others.
 mutation: install  ## change what decides and counts a little, and name each change that no test notices
-	mutmut run
+	OMP_NUM_THREADS=1 mutmut run
 	mutmut results
 
 # Label Studio pins Django, pandas and numpy, and takes 1 GB: it has an environment of its own and no part in `make test`.
