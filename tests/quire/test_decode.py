@@ -242,3 +242,33 @@ def test_a_jpeg_without_its_end_is_whole_and_one_without_rows_is_not(options: di
     for share in (0.3, 0.6, 0.9):
         with pytest.raises(UndecodableImage):
             decode(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize(
+    ("data", "pixels", "code", "message"),
+    [
+        (b"", 100, "empty", "no bytes at all"),
+        (b"no image", 100, "not_an_image", "not a JPEG, PNG, WebP, AVIF, HEIC or GIF image"),
+        (encoded(Image.new("RGB", (11, 10)), "PNG"), 109, "too_many_pixels", "11 x 10 pixels, over the limit of 109"),
+        (encoded(Image.new("RGB", (60, 40)), "PNG")[:50], 9999, "damaged_image", ""),
+    ],
+)
+def test_a_refusal_says_why(data: bytes, pixels: int, code: str, message: str) -> None:
+    with pytest.raises(UndecodableImage) as refused:
+        decode(data, pixels)
+    assert refused.value.code == code
+    assert str(refused.value) == message or (not message and str(refused.value) not in ("", "None"))
+
+
+def test_as_many_pixels_as_the_limit_are_taken() -> None:
+    assert decode(encoded(Image.new("RGB", (11, 10)), "PNG"), 110).size == (11, 10)
+
+
+@pytest.mark.parametrize("head", [b"RIFF\x00\x00\x00\x00WAVEfmt ", b"\x00\x00\x00\x20ftypisom", b"\x00\x00\x00\x20freeheic"])
+def test_a_container_of_something_else_is_no_image(head: bytes) -> None:
+    assert image_extension(head.ljust(64, b"\0")) is None
+
+
+def test_a_sequence_of_avif_is_avif() -> None:
+    assert image_extension(b"\x00\x00\x00\x20ftypavis".ljust(64, b"\0")) == "avif"
+    assert image_extension((b"\x00\x00\x00\x20ftypmif1\x00\x00\x00\x00mif1" + b"avif").ljust(64, b"\0")) == "avif"

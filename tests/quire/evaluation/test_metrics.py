@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from quire.evaluation.metrics import bootstrap, class_figures, confusion, confusions, describe, share
+from quire.evaluation.metrics import SetFigures, bootstrap, class_figures, confusion, confusions, describe, share
 from tests.quire.evaluation.rows import predictions
 
 
@@ -89,3 +89,27 @@ def test_the_most_frequent_errors_are_listed_and_no_more_than_twenty() -> None:
     targets, guesses = np.divmod(np.arange(900), 30)
     many = replace(predictions([0.9] * 900, [True] * 900), targets=targets, predicted=guesses)
     assert len(confusions(many, [str(number) for number in range(30)])) == 20
+
+
+def test_every_figure_counts_documents() -> None:
+    """30 images of six documents, which are right or wrong together, or unsure."""
+    number = np.arange(30)
+    found = predictions(
+        (0.6 + number / 100).tolist(), (number // 5 != 2).tolist(), (number // 5 != 4).tolist(), (number // 5).tolist()
+    )
+    figures, documents = describe(found, ["cat", "dog"], seed=0), found.documents
+    right, given = found.correct, found.answered
+    assert set(figures) == set(SetFigures.__annotations__)
+    assert figures["accuracy"] == share(right, documents) != share(right)
+    assert figures["answered"] == share(given, documents) != share(given)
+    assert figures["answered_accuracy"] == share(right[given], documents[given]) != share(right[given])
+    assert figures["outcome"] == {
+        "right": share(right, documents), "decided_wrong": share(given & ~right, documents), "unsure": share(~given, documents)
+    }  # fmt: skip
+    assert figures["classes"]["cat"]["precision"] == share(right, documents)
+    assert figures["confusions"][0]["share"] == share(np.ones(5, bool), np.zeros(5, np.int64))  # all five of one document
+    assert figures == describe(found, ["cat", "dog"], seed=0)
+    assert figures["calibration_error"] != describe(found, ["cat", "dog"], seed=1)["calibration_error"]
+    assert figures["brier_score"] != describe(found, ["cat", "dog"], seed=1)["brier_score"]
+    value = share(number < 1)["value"]
+    assert value == 0.033333  # six decimals

@@ -72,3 +72,9 @@ def test_what_is_compared_is_told() -> None:
     assert told.startswith(
         "40 images of 20 documents that neither was fitted on, right alone: champion 1, candidate 2, net loss between -0."
     )
+
+
+def test_the_margin_itself_is_too_much() -> None:
+    paired = pair(RIGHT, RIGHT, ALONE)
+    assert not paired.is_no_worse(paired.greatest_loss)
+    assert paired.is_no_worse(paired.greatest_loss + 1e-9)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from quire.training.proportions import effective_count, interval, upper_bound
@@ -57,7 +57,7 @@ def test_images_that_are_documents_of_their_own_have_clopper_and_pearsons_interv
 def test_the_bound_is_clopper_and_pearsons_at_the_effective_count() -> None:
     wrong, documents = np.arange(120) % 12 == 0, np.arange(120) // 4
     count = effective_count(wrong, documents, 0.95)
-    whole = binomtest(round(count * wrong.mean()), round(count), alternative="less").proportion_ci(0.95).high
+    whole = stats.binomtest(round(count * wrong.mean()), round(count), alternative="less").proportion_ci(0.95).high
     assert upper_bound(wrong, documents, 0.95) == pytest.approx(whole, abs=0.01)
 
 
@@ -95,3 +95,27 @@ def test_bounds_at_their_edge() -> None:
     assert 0 < interval(np.arange(10) < 5, documents)[0] < 0.5 < interval(np.arange(10) < 5, documents)[1] < 1
     few = np.array([1, 0], bool)
     assert effective_count(few, np.arange(2), 0.95) <= 2
+
+
+def test_documents_of_unequal_size_by_hand() -> None:
+    """20 documents each of one, two and five images; wrong are the one, and four of the five. One more is wrong throughout."""
+    wrong = np.tile(np.array([1, 0, 0, 1, 1, 1, 1, 0], bool), 20)
+    documents = np.repeat(np.arange(60), np.tile([1, 2, 5], 20))
+    share = (60 + 8 / 3) / (160 + 8 / 3)  # of the right ones, which are the rarer: 60 of 160
+    own = sum((errors - share * size) ** 2 for errors, size in ((0, 1), (2, 2), (1, 5)))
+    squares = 20 * own + (8 / 3 * (1 - share)) ** 2
+    design_effect = 61 / 60 * squares / ((160 + 8 / 3) * share * (1 - share))
+    expected = 160 / design_effect * (stats.t.ppf(0.975, 159) / stats.t.ppf(0.975, 59)) ** 2
+    assert effective_count(wrong, documents, 0.975) == pytest.approx(expected, rel=1e-9)
+    assert 60 < expected < 160
+
+
+def test_two_documents_tell_more_than_one_and_no_count_is_beyond_the_images() -> None:
+    assert effective_count(np.array([1, 0], bool), np.arange(2), 0.95) > 1
+    alternating, documents = np.arange(200) % 2 == 0, np.arange(200) // 2  # each document half wrong: they differ in nothing
+    assert effective_count(alternating, documents, 0.95) == 200
+    half = np.arange(8) < 4
+    assert effective_count(half, np.arange(8) // 2, 0.95) == effective_count(~half, np.arange(8) // 2, 0.95)
+    assert effective_count(np.arange(4) < 2, np.array([0, 0, 1, 1]), 0.999) == 1  # at least one
+    two_of_five = np.arange(10) % 5 < 2
+    assert effective_count(two_of_five, np.arange(10) // 5, 0.9) == effective_count(~two_of_five, np.arange(10) // 5, 0.9)

@@ -86,3 +86,24 @@ def test_thresholds_by_hand() -> None:
     assert all(value == round(value, 6) for value in (found.risk, found.coverage, found.max_unfamiliarity))
     wrong = selective.thresholds(probabilities, np.zeros(200), np.ones(200, np.int64), np.arange(200))
     assert (wrong.met, wrong.risk, wrong.max_unfamiliarity) == (False, 1.0, 1.0)  # nothing is ever so unfamiliar
+
+
+def test_bounds_that_are_just_kept_are_kept() -> None:
+    confidences, right, documents = np.full(300, 0.8), np.ones(300, bool), np.arange(300)
+    answered = choose_threshold(confidences, right, documents, 0.05, 0.9, max_error_probability=0.2)
+    assert answered.coverage == 1  # as sure as the threshold is sure enough
+    assert choose_threshold(confidences, right, documents, answered.risk, 0.9, 0.2).met
+    assert not choose_threshold(confidences, right, documents, answered.risk - 1e-9, 0.9, 0.2).met
+    few = choose_threshold(np.linspace(0.5, 1, 40), np.ones(40, bool), np.arange(40), 0.01, 0.9, max_error_probability=0.9)
+    assert not few.met
+    assert few.min_confidence == pytest.approx(0.1)
+
+
+def test_figures_are_rounded_and_the_threshold_is_so_downward() -> None:
+    selective = Selective(max_risk=0.05, confidence=0.9, max_error_probability=1 / 3, in_distribution_quantile=0.9)
+    confidences = np.linspace(0.7, 1, 300)
+    probabilities = np.column_stack([confidences, 1 - confidences])
+    found = selective.thresholds(probabilities, confidences, np.zeros(300, np.int64), np.arange(300) // 7)
+    assert found.min_confidence == 0.666666
+    assert found.max_unfamiliarity == round(float(np.quantile(confidences, 0.9)), 6)
+    assert (round(found.risk, 6), round(found.coverage, 6)) == (found.risk, found.coverage)
