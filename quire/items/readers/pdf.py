@@ -92,11 +92,6 @@ def page_images(document: pymupdf.Document, bounds: Bounds) -> Iterator[PageImag
         pymupdf.TOOLS.store_shrink(STORE)
 
 
-def is_repeat(hashes: list[str]) -> bool:
-    """Whether the last image of a document repeats the first: there are several, and their contents are equal."""
-    return len(hashes) > 1 and hashes[0] == hashes[-1]
-
-
 def _left_out(image: PageImage, problem: str) -> PageImage:
     return replace(image, extension="", data=b"", note="", problem=problem)
 
