@@ -17,7 +17,8 @@ from quire.command import BadInput
 from quire.repair import completed, without_metadata
 
 Extension = Literal["jpg", "png", "webp", "gif", "avif", "heic"]
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF")  # as Pillow calls them
+READS = "JPEG, PNG, WebP, AVIF, HEIC or GIF"  # as people do
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's image, less than a decompression bomb
 BAND = 256  # rows that are laid on white at a time
 
@@ -77,7 +78,7 @@ def decode_noting(data: bytes, max_pixels: int = MAX_PIXELS, size: int | None = 
         raise UndecodableImage("no bytes at all", "empty")
     extension = image_extension(data[:64])
     if not extension:
-        raise UndecodableImage("not a JPEG, PNG, WebP, AVIF, HEIC or GIF image", "not_an_image")
+        raise UndecodableImage(f"not a {READS} image", "not_an_image")
     try:
         return _decoded(data, max_pixels, size), ""
     except UndecodableImage:
@@ -161,9 +162,9 @@ def _on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
         band = image.crop((0, top, image.width, min(top + BAND, image.height)))
         band.info = image.info  # a palette's transparency
         colours = band if band.mode in ("RGBA", "LA", "PA") else band.convert("RGBA")
-        alpha, opaque = colours.getchannel("A"), colours.convert("LA").getchannel("L") if colours.mode == "LA" else colours
-        shown = in_srgb(opaque.convert("RGB") if opaque.mode != "L" else opaque, profile)
-        shown.putalpha(alpha)
+        opaque = colours.getchannel("L") if colours.mode == "LA" else colours.convert("RGB")
+        shown = in_srgb(opaque, profile)
+        shown.putalpha(colours.getchannel("A"))
         white = Image.new("RGBA", shown.size, "white")
         rgb.paste(Image.alpha_composite(white, shown).convert("RGB"), (0, top))
     return rgb

@@ -11,9 +11,9 @@ from multiprocessing import get_context
 
 from pebble import ProcessExpired, ProcessPool
 
-from quire.items.readers.kinds import Bounds
+from quire.items.readers.kinds import Bounds, is_repeat
 from quire.items.readers.limits import MemoryBound, allow_processor_time, confine, died, within_memory
-from quire.items.readers.pdf import PageImage, UnreadablePdf, is_repeat, open_pdf, page_images
+from quire.items.readers.pdf import PageImage, UnreadablePdf, open_pdf, page_images
 from service.errors import Refused
 from service.settings import Settings
 

@@ -21,8 +21,7 @@ class CachedPredictor(Predictor):
 
     def classify(self, data: bytes) -> Answer:
         """The answer for one encoded image. Raises UndecodableImage."""
-        outputs = self.head_of(*self.cache.row(hashlib.sha256(data).digest(), lambda: self.prepare(data)))
-        return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
+        return self.answer_encoded(*self.cache.row(hashlib.sha256(data).digest(), lambda: self.prepare(data)))
 
     def encode(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As the predictor's, but one image at a time; a square is known by the hash of its pixels."""

@@ -113,7 +113,11 @@ class Predictor:
 
     def classify_square(self, square: NDArray[np.uint8]) -> Answer:
         """The answer for one encoder's input, (S, S, 3) uint8."""
-        outputs = self.run(square[None])
+        return self.answer_encoded(*self.encode(square[None]))
+
+    def answer_encoded(self, features: NDArray[np.float32], classes: NDArray[np.float32]) -> Answer:
+        """The answer for one image that is encoded, (1, F) and (1, K)."""
+        outputs = self.head_of(features, classes)
         return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quire.command import BadInput
 from quire.provenance.difference import Place, first_difference
-from quire.provenance.lock import LOCK, Difference, Lock, differences, read_lock
+from quire.provenance.lock import LOCK, Difference, Lock, differences, made_lock
 from quire.provenance.results import METRICS
 from quire.provenance.revisions import fetch
 
@@ -86,9 +85,7 @@ def _state(verdict: Verdict) -> str:
 
 def compare(root: Path, commit: str, promised: Lock, made: Path) -> Comparison:
     """Hold the results in the folder `made`, the working tree or a clone, against what a commit of `root` promises."""
-    if not (made / LOCK).exists():
-        raise BadInput(f"no {LOCK} here, so nothing was made yet: `make repro`")
-    found = differences(promised, read_lock((made / LOCK).read_text(encoding="utf-8")))
+    found = differences(promised, made_lock(made))
     verdicts = [_verdict(stage, promised, found, root, commit, made) for stage in promised]
     return Comparison(commit, found, verdicts)
 

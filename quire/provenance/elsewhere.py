@@ -7,14 +7,14 @@ a processor, which is the truth, and takes as many minutes as the environment ta
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from quire.command import BadInput
-from quire.provenance.lock import LOCK, read_lock
+from quire.provenance.lock import made_lock
+from quire.provenance.prove import run_checked
 
 STAGES = ("train", "evaluate")
 LINKED = ("data", "params.yaml", "quire", "stages")
@@ -32,9 +32,7 @@ def elsewhere(root: Path, variant: str, emulated: bool = False) -> list[str]:
 
     Raises BadInput where the results are not here, and for a stage that fails.
     """
-    if not (root / LOCK).exists():
-        raise BadInput(f"no {LOCK} here, so nothing was made yet: `make repro`")
-    lock = read_lock((root / LOCK).read_text(encoding="utf-8"))
+    lock = made_lock(root)
     with tempfile.TemporaryDirectory(prefix="quire-elsewhere-") as folder:
         made = Path(folder)
         for name in LINKED:
@@ -49,10 +47,7 @@ def _run(made: Path, command: str, variables: dict[str, str], processor: str | N
     python = shutil.which("python") or "python"
     environment = {name: value for name, value in os.environ.items() if name not in {"MLFLOW_TRACKING_URI", "PYTHONPATH"}}
     environment |= {"QUIRE_CACHE": str(made / "computed"), "QUIRE_DEVICE": "cpu", **variables}
-    words = [*prefix, python, *shlex.split(command)[1:]]
-    done = subprocess.run(words, cwd=made, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise BadInput(f"{command}: exit status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    run_checked([*prefix, python, *shlex.split(command)[1:]], made, environment, command)
 
 
 def _qemu() -> str:

@@ -33,6 +33,13 @@ def read_lock(text: str) -> Lock:
         raise BadInput(f"{LOCK}: not a lock of DVC's: {' '.join(str(error).split())[:200]}") from error
 
 
+def made_lock(folder: Path) -> Lock:
+    """The lock of the results that lie in a folder. Raises BadInput where there are none."""
+    if not (folder / LOCK).exists():
+        raise BadInput(f"no {LOCK} here, so nothing was made yet: `make repro`")
+    return read_lock((folder / LOCK).read_text(encoding="utf-8"))
+
+
 def promised(root: Path, revision: str) -> Lock:
     """What a commit says of its results. Raises BadInput for an unknown commit and one that promises nothing we could make."""
     text = committed_file(root, resolve(root, revision), LOCK)

@@ -1,10 +1,10 @@
 """What kind a file is, by its content, and the reader of that kind: a function from bytes to what is found in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from quire.decode import image_extension
+from quire.decode import READS, image_extension
 
 Kind = Literal["pdf", "image_file"]
 Source = Literal["embedded", "page"]
@@ -50,6 +50,11 @@ class Bounds:
     max_memory: int  # MB that reading a file may take beside one image of `max_pixels`
 
 
+def is_repeat(hashes: Sequence[str | None]) -> bool:
+    """Whether the last image of a document repeats the first: there are several, and their contents are equal."""
+    return len(hashes) > 1 and hashes[0] == hashes[-1]
+
+
 def kind_of(head: bytes) -> Kind | None:
     """The kind of a file that begins with these bytes, `HEAD` of them; a PDF may begin with some junk, as viewers allow."""
     if image_extension(head[:64]):
@@ -69,4 +74,4 @@ def read(data: bytes, bounds: Bounds) -> Iterator[Found]:
 
         yield from read_image_file(data, bounds)
     else:
-        yield Found(problem="neither a PDF nor a JPEG, PNG, WebP, AVIF, HEIC or GIF image" if data else "empty file")
+        yield Found(problem=f"neither a PDF nor a {READS} image" if data else "empty file")

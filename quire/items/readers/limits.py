@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def within_memory(max_memory: int) -> Iterator[None]:
     except Exception as error:
         if not is_no_memory(error):
             raise
+        traceback.clear_frames(error.__traceback__)  # which hold what took the memory
         if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
             raise MemoryError(str(error)) from error
         raise MemoryBound(f"it needs more memory than the limit of {max_memory} MB") from None

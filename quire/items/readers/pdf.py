@@ -80,21 +80,19 @@ def page_images(document: pymupdf.Document, bounds: Bounds) -> Iterator[PageImag
     """
     count = total = 0
     remapped = b"ColorTransform" in (document.stream or b"")
-    for number in range(document.page_count):
-        for image in _of_page(document, number, bounds, remapped):
-            count, total = count + bool(image.data), total + len(image.data)
-            if image.data and count > bounds.max_images:
-                yield _left_out(image, f"over the limit of {bounds.max_images} images a document")
-            elif image.data and total > bounds.max_bytes:
-                yield _left_out(image, f"over the limit of {bounds.max_bytes} bytes a document")
-            else:
-                yield image
-        pymupdf.TOOLS.store_shrink(STORE)
-
-
-def is_repeat(hashes: list[str]) -> bool:
-    """Whether the last image of a document repeats the first: there are several, and their contents are equal."""
-    return len(hashes) > 1 and hashes[0] == hashes[-1]
+    try:
+        for number in range(document.page_count):
+            for image in _of_page(document, number, bounds, remapped):
+                count, total = count + bool(image.data), total + len(image.data)
+                if image.data and count > bounds.max_images:
+                    yield _left_out(image, f"over the limit of {bounds.max_images} images a document")
+                elif image.data and total > bounds.max_bytes:
+                    yield _left_out(image, f"over the limit of {bounds.max_bytes} bytes a document")
+                else:
+                    yield image
+            pymupdf.TOOLS.store_shrink(STORE)
+    finally:
+        pymupdf.TOOLS.store_shrink(100)  # the next document's memory
 
 
 def _left_out(image: PageImage, problem: str) -> PageImage:
@@ -156,6 +154,7 @@ def _bounded(place: PageImage, work: Work, bounds: Bounds) -> PageImage:
     except MemoryError:
         raise
     except MemoryBound as error:
+        pymupdf.TOOLS.store_shrink(100)  # the next image's memory
         return replace(place, problem=str(error))
     except Exception as error:
         return replace(place, problem=f"damaged: {_said(error)}")

@@ -171,8 +171,8 @@ def _check_rows(drawn: Drawn) -> None:
 def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     """The stored pixels, grey or in sRGB, and what to let them through of 255. In memory at most twice at a time."""
     size = drawn.image.w(), drawn.image.h()
-    masked = mupdf.fz_get_unscaled_pixmap_from_image(drawn.image.mask()) if drawn.image.mask().m_internal else None
-    pixels = mupdf.fz_get_unscaled_pixmap_from_image(drawn.image)
+    masked = _pixels(drawn.image.mask()) if drawn.image.mask().m_internal else None
+    pixels = _pixels(drawn.image)
     if drawn.colour:
         return Image.new("RGB", size, drawn.colour), _copied("L", pixels)
     device, transparent = _is_device(drawn.space), bool(pixels.alpha())  # of a colour key
@@ -188,6 +188,11 @@ def _decoded(drawn: Drawn) -> tuple[Image.Image, Image.Image | None]:
     if transparent:
         return image.convert("L" if grey else "RGB"), image.getchannel("A")
     return image.convert("1", dither=Image.Dither.NONE) if grey and drawn.image.bpc() == 1 else image, None
+
+
+def _pixels(image: mupdf.FzImage) -> mupdf.FzPixmap:
+    """The stored pixels. The binding's function without `ll_` keeps a reference that nobody drops, and with it all pixels."""
+    return mupdf.FzPixmap(mupdf.ll_fz_get_unscaled_pixmap_from_image(image.m_internal))
 
 
 def _copied(mode: str, pixels: mupdf.FzPixmap) -> Image.Image:

@@ -42,6 +42,34 @@ def test_a_confined_process_is_stopped_after_its_processor_time() -> None:
     assert (done.stdout, done.returncode) == ("slept\n", -signal.SIGXCPU)
 
 
+def test_what_ran_out_of_memory_gives_back_what_it_had() -> None:
+    """Some 45 MB are left beside what the process holds already: 40 are there again while the error is looked at."""
+    code = """
+def too_much():
+    first = bytes(30_000_000)
+    return first, bytes(40_000_000)
+try:
+    with within_memory(100):
+        too_much()
+except MemoryBound:
+    print(len(bytes(40_000_000)))
+"""
+    done = confined(code)
+    assert (done.stdout, done.stderr) == ("40000000\n", "")
+
+
+def test_what_a_process_read_before_takes_no_memory_from_what_it_reads() -> None:
+    """40 images of 4 MB, 160 MB in all, within 130 MB."""
+    code = """
+from tests.quire.items.readers.drawn import BOUNDS, image_object, page
+image = image_object((2000, 2000), bytes(4_000_000), "/ColorSpace /DeviceGray")
+data = page("q 90 0 0 90 0 0 cm /I Do Q", {"I": image})
+print({(found.problem, found.width) for _ in range(40) for found in pdf.read(data, BOUNDS)})
+"""
+    done = confined(code)
+    assert (done.stdout, done.stderr) == ("{('', 2000)}\n", "")
+
+
 def test_a_confined_process_ends_with_its_parent() -> None:
     child = "from quire.items.readers.limits import confine; confine(100, 10); import time; print(flush=True); time.sleep(60)"
     parent = (
