@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # `python` without help, and nothing phones home, whoever calls what. DVC's switches stand in .dvc/config.
 STARTUP := import os, sys; own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath); os.environ["PATH"] = path if path.split(os.pathsep)[0] == own else own + os.pathsep + path; os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True"); os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true"); os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
 
-.PHONY: help install lock repro freeze check test browser benchmark test-label-studio label-studio bento container test-container publish report
+.PHONY: help install lock repro freeze check test mutation browser benchmark test-label-studio label-studio bento container test-container publish report
 
 help:  ## list the targets; `quire --help` lists all that takes arguments
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -56,6 +56,11 @@ check: install  ## style, types, and which room imports which
 test: check browser  ## all tests, with check
 	pytest
 
+# An hour on two cores. A change in the words of a message, or one that changes nothing, may live on; look at the others.
+mutation: install  ## change what decides and counts a little, and name each change that no test notices
+	OMP_NUM_THREADS=1 mutmut run
+	mutmut results
+
 # Label Studio pins Django, pandas and numpy, and takes 1 GB: it has an environment of its own and no part in `make test`.
 test-label-studio: install .venv-label-studio/installed  ## push to a real Label Studio, annotate, pull and import
 	pytest -m label_studio
@@ -78,9 +83,9 @@ benchmark: install  ## side-by-side measurements, on the model and the images th
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
 	python -m benchmarks.serving
+	python -m benchmarks.overhead
 	python -m benchmarks.trust
 	python -m benchmarks.hostile
-	python -m benchmarks.threads
 	python -m benchmarks.store
 
 bento: install  ## the commit's service/, serving lock and model as a bento; its version is <commit>-<model>

@@ -15,7 +15,7 @@ from quire.decode import MAX_PIXELS
 from quire.items.readers.kinds import Bounds, read
 
 ROUNDS = 3
-BOUNDS = Bounds(source="embedded", dpi=150, max_pages=1000, max_pixels=MAX_PIXELS)
+BOUNDS = Bounds("embedded", 150, 1000, MAX_PIXELS, min_side=16, max_images=2000, max_bytes=2_000_000_000, max_memory=512)
 
 
 def quire(path: Path, target: Path) -> None:

@@ -4,18 +4,14 @@ python -m benchmarks.hostile      after `make repro`
 """
 
 import http.client
-import io
-import subprocess
-import tempfile
 import zlib
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 from PIL import Image
 
-from benchmarks.peers import MODEL
-from benchmarks.serving import free_port, jpegs, running
+from benchmarks.serving import Server, jpegs, quire
+from quire.demo.drawing import encoded
 from quire.demo.images import pdf
 
 REQUESTS, SEED, PATIENCE = 2000, 20, 20
@@ -23,32 +19,16 @@ ROUTES = ("/v1/classify", "/v1/classify/batch", "/v1/classify/pdf", "/v1/feedbac
 FORM = "multipart/form-data; boundary=x"
 
 
-def encoded(encoding: str, size: tuple[int, int], mode: str = "RGB") -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, encoding)
-    return buffer.getvalue()
-
-
 def seeds() -> list[bytes]:
     """What the requests are made of: good files, bombs, files that claim to be larger than they are."""
-    good = [*jpegs(4), encoded("PNG", (80, 60), "P"), encoded("WEBP", (80, 60)), encoded("PNG", (50, 50), "RGBA")]
-    header = encoded("PNG", (20, 20))
-    liar = (
-        header[:16]
-        + (60_000).to_bytes(4, "big") * 2
-        + header[24:29]
-        + zlib.crc32(header[12:16] + (60_000).to_bytes(4, "big") * 2 + header[24:29]).to_bytes(4, "big")
-        + header[33:]
-    )
-    other = [
-        b"",
-        b"GIF89a\1\0\1\0;",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"http://192.0.2.1/cat.jpg",
-        b"%PDF-1.7\n%%EOF",
-        b'{"id": 1}',
-    ]
-    return [*good, encoded("PNG", (9000, 9000), "1"), encoded("PNG", (30000, 30000), "1"), liar, pdf([good[0], good[0]]), *other]
+    new = Image.new
+    good = [*jpegs(4), encoded(new("RGB", (80, 60)), "WEBP"), *(encoded(new(mode, (50, 50)), "PNG") for mode in ("P", "RGBA"))]
+    bombs = [encoded(new("1", (side, side)), "PNG") for side in (9000, 30000)]
+    small = encoded(new("RGB", (20, 20)), "PNG")
+    header = small[12:16] + (60_000).to_bytes(4, "big") * 2 + small[24:29]
+    liar = small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
+    other = [b"", b"GIF89a\1\0\1\0;", b"<svg/>", b"http://192.0.2.1/cat.jpg", b"%PDF-1.7\n%%EOF", b'{"id": 1}']
+    return [*good, *bombs, liar, pdf([good[0], good[0]]), *other]
 
 
 def mutated(data: bytes, random: Random) -> bytes:
@@ -96,30 +76,24 @@ def send(port: int, route: str, body: bytes, declared: str, random: Random) -> i
         connection.close()
 
 
-def memory() -> int:
-    """Megabytes that this machine's service processes hold."""
-    listed = subprocess.run(["ps", "-eo", "rss,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 1) for line in listed.splitlines() if "_bentoml_impl.worker" in line or "multiprocessing" in line]
-    return sum(int(size) for size, _ in rows) // 1024
+def memory(server: Server) -> int:
+    """Megabytes that the service's processes hold."""
+    return sum(int(each.memory_info().rss) for each in server.process.children(recursive=True)) // 2**20
 
 
 def main() -> None:
-    random, port, sources = Random(SEED), free_port(), seeds()
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {"QUIRE_MODEL": str(MODEL), "QUIRE_STORE": f"{folder}/store", "BENTOML_HOME": f"{folder}/bentoml"}
-        with running(["bentoml", "serve", "--port", str(port)], port, Path(folder, "log"), **environment):
-            for source in sources:
-                send(port, "/v1/classify/pdf" if source.startswith(b"%PDF") else "/v1/classify", source, "", random)
-            before, statuses = memory(), Counter[int | str]()
-            for _ in range(REQUESTS):
-                data = random.choice(sources)
-                body, declared = wrapped(data if random.random() < 0.3 else mutated(data, random), random)
-                statuses[send(port, random.choice(ROUTES), body, declared, random)] += 1
-            after = memory()
-    print(
-        f"{REQUESTS} requests from seed {SEED}: "
-        + ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items(), key=str))
-    )
+    random, sources, statuses = Random(SEED), seeds(), Counter[int | str]()
+    with quire() as server:
+        for source in sources:
+            send(server.port, "/v1/classify/pdf" if source.startswith(b"%PDF") else "/v1/classify", source, "", random)
+        before = memory(server)
+        for _ in range(REQUESTS):
+            data = random.choice(sources)
+            body, declared = wrapped(data if random.random() < 0.3 else mutated(data, random), random)
+            statuses[send(server.port, random.choice(ROUTES), body, declared, random)] += 1
+        after = memory(server)
+    said = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items(), key=str))
+    print(f"{REQUESTS} requests from seed {SEED}: {said}")
     failures = sum(count for status, count in statuses.items() if isinstance(status, int) and status >= 500)
     print(f"5xx: {failures}; without an answer: {statuses['no answer']}; memory {before} MB, then {after} MB")
 

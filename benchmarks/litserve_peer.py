@@ -37,13 +37,8 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
         return {"probabilities": probabilities.tolist()}
 
 
-class TorchApi(Api):
-    """The same with PyTorch."""
-
-    engine = "torch"
-
-
 if __name__ == "__main__":
-    api = {"onnx": Api, "torch": TorchApi}[sys.argv[1]](api_path="/v1/classify")
+    api = Api(api_path="/v1/classify")
+    api.engine = sys.argv[1]
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=int(sys.argv[2]))
     server.run(port=int(sys.argv[3]), host="127.0.0.1", generate_client_file=False, log_level="warning")

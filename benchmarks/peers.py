@@ -45,19 +45,20 @@ def torch_classifier() -> Probabilities:
 ENGINES: dict[str, Callable[[], Probabilities]] = {"onnx": onnx_classifier, "torch": torch_classifier}
 
 
-def serve_fastapi(engine: str, port: int) -> None:
-    import uvicorn
+def fastapi_app(probabilities: Probabilities) -> Any:
     from fastapi import FastAPI, Request
     from starlette.concurrency import run_in_threadpool
 
-    app, probabilities = FastAPI(), ENGINES[engine]()
+    app = FastAPI()
 
     async def classify(request: Request) -> dict[str, Any]:
         return {"probabilities": (await run_in_threadpool(probabilities, await request.body())).tolist()}
 
     app.post("/v1/classify")(classify)
-    uvicorn.run(app, port=port, log_level="warning", access_log=False)
+    return app
 
 
 if __name__ == "__main__":
-    serve_fastapi(sys.argv[1], int(sys.argv[2]))
+    import uvicorn
+
+    uvicorn.run(fastapi_app(ENGINES[sys.argv[1]]()), port=int(sys.argv[2]), log_level="warning", access_log=False)

@@ -81,6 +81,10 @@ def prove(
         bool,
         typer.Option("--here", help="Make nothing: ask whether the figures that lie here are the commit's, within a tolerance."),
     ] = False,
+    elsewhere: Annotated[
+        bool, typer.Option("--elsewhere", help="Train and evaluate what lies here as other processors would: four variants.")
+    ] = False,
+    emulate: Annotated[str, typer.Option(help="The same as a processor that qemu emulates, such as Haswell: minutes.")] = "",
 ) -> None:
     """Make a commit's results anew, and compare. From nothing but the commit; against its dvc.lock, byte by byte.
 
@@ -88,20 +92,36 @@ def prove(
     """
     from quire.provenance.prove import compare_here, prove
 
+    if elsewhere or emulate:
+        raise typer.Exit(_prove_elsewhere(emulate))
+
     found = compare_here(Path.cwd(), commit) if here else prove(Path.cwd(), commit)
     print(found.report())
     raise typer.Exit(0 if found.is_identical or (here and found.has_equal_figures) else 1)
 
 
-@app.command()
-def promote() -> None:
-    """Make the committed model the champion in MLflow. If its gate and a paired test let it.
+def _prove_elsewhere(processor: str) -> int:
+    from quire.provenance.elsewhere import VARIANTS, elsewhere
 
-    Example: quire promote
+    states = {}
+    for variant in [processor] if processor else VARIANTS:
+        states[variant] = elsewhere(Path.cwd(), variant, emulated=bool(processor))
+        print(f"prove: {variant}: {'DIFFERENT: ' + ', '.join(states[variant]) if states[variant] else 'identical'}", flush=True)
+    return int(any(states.values()))
+
+
+@app.command()
+def promote(
+    margin: Annotated[float, typer.Option(help="How much of the champion's right answers may be lost, net.", min=0, max=1)] = 0.05,
+    accept: Annotated[str | None, typer.Option(help="Where too few documents show that: who accepts it, and why.")] = None,
+) -> None:
+    """Make the committed model the champion in MLflow. If its gate lets it, and held-out documents show that it is no worse.
+
+    Example: quire promote --margin 0.02
     """
     from quire.lifecycle.promote import promote
 
-    promoted, said = promote(Path.cwd())
+    promoted, said = promote(Path.cwd(), margin, accept)
     print(f"promote: {said}")
     raise typer.Exit(0 if promoted else 1)
 

@@ -71,14 +71,14 @@ def machine() -> Machine:
 
 
 def run(stage: Callable[..., None]) -> None:
-    """Call `stage` as its cmd in dvc.yaml says. Bad input is one line on stderr and exit status 1.
+    """Call `stage` as its cmd in dvc.yaml says. Bad input, a full disk or memory is one line on stderr and exit status 1.
 
     The stage's positional arguments are paths, its keyword-only arguments are parameters.
     """
     try:
         call(stage, _paths(stage), read_parameters(stage.__name__))
-    except (BadInput, OSError) as error:
-        sys.exit(f"{stage.__name__}: error: {error}")
+    except (BadInput, OSError, MemoryError) as error:
+        sys.exit(f"{stage.__name__}: error: {str(error) or 'out of memory'}")
 
 
 def call(stage: Callable[..., None], paths: list[Path], parameters: dict[str, Any]) -> None:

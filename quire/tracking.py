@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 EXPERIMENT = "quire"
 
 
-def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> "MLFlowLogger":
-    """Open a run before anything is trained. Raises BadInput where the tracking store does not answer."""
+def start_run(parameters: dict[str, Any], hashes: dict[str, str], machine: dict[str, Any]) -> "MLFlowLogger":
+    """Open a run before anything is trained; what it runs on is a tag. Raises BadInput where the tracking store does not answer."""
     from pytorch_lightning.loggers import MLFlowLogger  # noqa: PLC0415 - takes seconds to import; `tracking_uri` does without
 
     prepare_mlflow()
     uri = tracking_uri()
     experiment = os.environ.get("DVC_EXP_NAME")
-    logger = MLFlowLogger(EXPERIMENT, run_name=experiment, tracking_uri=uri, tags=_tags(hashes), log_model=False)
+    logger = MLFlowLogger(
+        EXPERIMENT, run_name=experiment, tracking_uri=uri, tags=_tags(hashes) | {"machine": json.dumps(machine)}, log_model=False
+    )
     try:
         # What is nested stays one value: a label may hold what MLflow allows in no name.
         logger.log_hyperparams({name: json.dumps(v) if isinstance(v, dict) else v for name, v in parameters.items()})
@@ -36,9 +38,9 @@ def start_run(parameters: dict[str, Any], hashes: dict[str, str]) -> "MLFlowLogg
 
 
 @contextmanager
-def recorded_run(parameters: dict[str, Any], hashes: dict[str, str]) -> Iterator["MLFlowLogger"]:
+def recorded_run(parameters: dict[str, Any], hashes: dict[str, str], machine: dict[str, Any]) -> Iterator["MLFlowLogger"]:
     """A run that is recorded as failed when the work inside it fails. Raises BadInput as `start_run` does."""
-    logger = start_run(parameters, hashes)
+    logger = start_run(parameters, hashes, machine)
     try:
         yield logger
     except BaseException:

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -14,10 +15,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from service.classify import classify, classify_batch, classify_pdf, upload
-from service.errors import Refused, answer_http_error, answer_refusal
-from service.request import allowed, as_json, on, received
+from service.errors import Refused, answer_fault, answer_http_error, answer_refusal
+from service.request import State, allowed, as_json, on, received
 from service.schema import Feedback, Health
-from service.state import State
 from service.telemetry import FEEDBACK, RequestLog, series
 from service.upload import BodyLimit, is_form
 
@@ -28,7 +28,7 @@ PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe
 
 def create_app() -> Starlette:
     """The application; `app.state.quire` is set before the first request."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/classify", classify, methods=["POST"]),
             Route("/v1/classify/batch", classify_batch, methods=["POST"]),
@@ -39,11 +39,12 @@ def create_app() -> Starlette:
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
             Route("/", page),
-            Route("/{anything:path}", nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
         ],
         middleware=[Middleware(RequestLog), Middleware(BodyLimit)],
-        exception_handlers={Refused: answer_refusal, HTTPException: answer_http_error},
+        exception_handlers={Refused: answer_refusal, HTTPException: answer_http_error, Exception: answer_fault},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 async def feedback(request: Request) -> Response:
@@ -71,7 +72,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 async def health(request: Request) -> Response:
     """OK when the model answers."""
     state: State = request.app.state.quire
-    await on(state.health_thread, state.inference.warm_up)
+    await run_in_threadpool(state.inference.warm_up)
     return as_json(Health(status="OK"))
 
 
@@ -79,7 +80,7 @@ async def metrics(_: Request) -> Response:
     """What all workers counted, as Prometheus reads it."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(await run_in_threadpool(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def openapi(request: Request) -> JSONResponse:
@@ -90,11 +91,3 @@ async def openapi(request: Request) -> JSONResponse:
 async def page(_: Request) -> HTMLResponse:
     """The page for people."""
     return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": PAGE_POLICY})
-
-
-async def nothing(request: Request) -> Response:
-    """What no route answers, BentoML's own page with its third-party scripts included."""
-    routes = [route for route in request.app.routes if isinstance(route, Route) and route.path == request.url.path]
-    if routes:
-        raise HTTPException(405, "no such method here", {"Allow": ", ".join(sorted(routes[0].methods or ()))})
-    raise HTTPException(404, "no such route")

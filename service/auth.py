@@ -1,7 +1,8 @@
 """Bearer tokens of an OpenID Connect issuer: off without one; PyJWT does the cryptography."""
 
-import threading
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,32 +16,34 @@ from service.settings import Settings
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 TIMEOUT = 5  # seconds for the issuer to answer
 PAUSE = 3  # seconds between two looks at the issuer's keys, so that made-up key ids do not become requests to it
+LIFESPAN = 900  # seconds that a key holds: as long are the issuer's outages survived, and as late is a key withdrawn
 
 
 class Tokens:
-    """Check tokens against the issuer's keys, which are fetched when first needed and when a key id is new."""
+    """Check tokens against the issuer's keys, which are fetched when first needed, when they expire and when a key id is new."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client: PyJWKClient | None = None
-        self.keys: dict[str, PyJWK] = {}
-        self.looked = -float("inf")
-        self.lock = threading.Lock()
+        self.failed = -float("inf")
+        self.thread = ThreadPoolExecutor(1, "issuer")  # only those whose key is not known wait for the issuer
 
-    def check(self, header: str | None, scope: str) -> str:
-        """The subject of a token that allows `scope`. Blocks while it fetches keys. Raises Refused with 401 or 403."""
+    async def check(self, header: str | None, scope: str) -> str:
+        """The subject of a token that allows `scope`, or "". Raises Refused with 401, 403 or 503."""
         kind, _, token = (header or "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise Refused("unauthenticated", "a bearer token is needed: Authorization: Bearer <token>")
-        claims = self._claims(token.strip())
+        claims = await self._claims(token.strip())
         allowed = claims.get("scope", claims.get("scp", []))  # a text with spaces (RFC 8693), or a list as some issuers write
         if scope not in (allowed.split() if isinstance(allowed, str) else list(allowed)):
             raise Refused("forbidden", f"the token's scope does not hold {scope}")
-        return str(claims["sub"]) if "sub" in claims else "unnamed"
+        return str(claims.get("sub", ""))
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> dict[str, Any]:
         try:
-            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            key_id = str(jwt.get_unverified_header(token).get("kid"))
+            if (key := self._known(key_id)) is None:
+                key = await asyncio.get_running_loop().run_in_executor(self.thread, self._fetched, key_id)
             return jwt.decode(
                 token,
                 key,
@@ -52,23 +55,22 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Refused("unauthenticated", f"the token is not accepted: {error}") from error
 
-    def _key(self, key_id: object) -> PyJWK:
-        with self.lock:
-            if key_id not in self.keys and time.monotonic() - self.looked > PAUSE:
-                try:
-                    self.keys = self._fetch()
-                finally:
-                    self.looked = time.monotonic()  # afterwards: those who waited meanwhile do not ask a silent issuer again
-        if not isinstance(key_id, str) or key_id not in self.keys:
-            raise Refused("unauthenticated", "the token is not accepted: its key id is not one of the issuer's")
-        return self.keys[key_id]
+    def _known(self, key_id: str) -> PyJWK | None:
+        """The key of that id, if it was fetched and has not expired. Asks nobody and waits for nobody."""
+        if not self.client or not self.client.jwk_set_cache or not (cached := self.client.jwk_set_cache.get()):
+            return None
+        return PyJWKClient.match_kid([key for key in cached.keys if key.public_key_use != "enc"], key_id)
 
-    def _fetch(self) -> dict[str, PyJWK]:
+    def _fetched(self, key_id: str) -> PyJWK:
+        """The key of that id, from the issuer. Raises Refused with 503 where it does not answer, PyJWTError for an unknown id."""
+        if time.monotonic() - self.failed < PAUSE:
+            raise Refused("issuer_unavailable", "the issuer's keys cannot be had at present")
         try:
-            self.client = self.client or PyJWKClient(self._jwks_url(), cache_jwk_set=False, timeout=TIMEOUT)
-            return {str(key.key_id): key for key in self.client.get_signing_keys()}
-        except (jwt.PyJWTError, httpx.HTTPError, ValueError, KeyError) as error:
-            raise Refused("unauthenticated", f"the issuer's keys cannot be had at present: {type(error).__name__}") from error
+            self.client = self.client or PyJWKClient(self._jwks_url(), lifespan=LIFESPAN, timeout=TIMEOUT, cooldown_duration=PAUSE)
+            return self.client.get_signing_key(key_id)
+        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, httpx.HTTPError, ValueError, KeyError) as error:
+            self.failed = time.monotonic()  # afterwards: those who waited meanwhile do not ask a silent issuer again
+            raise Refused("issuer_unavailable", f"the issuer's keys cannot be had: {type(error).__name__}") from error
 
     def _jwks_url(self) -> str:
         if self.settings.oidc_jwks_url:

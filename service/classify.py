@@ -14,9 +14,8 @@ from quire.decode import decode
 from service.errors import Refused
 from service.inference import Sent
 from service.item import sent_item
-from service.request import allowed, as_json, asks_for, received
+from service.request import State, allowed, as_json, asks_for, on, received
 from service.schema import BatchAnswer, EarlierAnswer, ImageAnswer, PdfAnswer, PdfImageAnswer, PdfImageRefusal, Refusal
-from service.state import State
 from service.store import Origin
 from service.telemetry import REJECTED, count, series
 from service.upload import is_form, only_file
@@ -65,7 +64,7 @@ async def classify_pdf(request: Request) -> Response:
     if state.pdf is None:
         raise Refused("no_pdf_support", "this service was installed without its PDF part; send the images")
     data = only_file(await received(request, "pdf"), "pdf")
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = await on(state.inference.threads, lambda: hashlib.sha256(data).hexdigest())
     copies = [field for parameter, field in THUMBNAILS.items() if asks_for(request, parameter)]
     with state.inference.slot():
         images = await state.pdf.read(data)
@@ -79,7 +78,7 @@ async def _one_item(request: Request, field: str, explain: bool = False) -> Imag
     state: State = request.app.state.quire
     sent = await sent_item(request, field)
     with state.inference.slot():
-        (answer,) = await state.inference.run([partial(_answer, state, sent, explain=explain)])
+        answer = await on(state.inference.threads, _answer, state, sent, None, explain)
     request.state.answers = [answer.decision]
     return answer
 
@@ -109,8 +108,9 @@ def _pdf_row(
     """The answer for one image of the PDF with that SHA-256, with the image made small in the fields that `copies` names."""
     place: dict[str, Any] = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
-        series(REJECTED, "damaged_image").inc()
-        return PdfImageRefusal(**place, error=Refused("damaged_image", image.problem).body.error)
+        refusal = Refused(_code(image.problem), image.problem)
+        series(REJECTED, refusal.code).inc()
+        return PdfImageRefusal(**place, error=refusal.body.error)
     row = _answer_or_refusal(state, image.data, Origin(sha256, image.page, image.index))
     if isinstance(row, Refusal):
         return PdfImageRefusal(**place, error=row.error)
@@ -118,8 +118,14 @@ def _pdf_row(
     return PdfImageAnswer.model_validate(place | row.model_dump(exclude_unset=True) | thumbnails)
 
 
+def _code(problem: str) -> str:
+    if "under the minimum" in problem:
+        return "too_small"
+    return "too_many_pixels" if "pixels, over the limit" in problem else "damaged_image"
+
+
 def _thumbnail(data: bytes) -> str:
-    image, buffer = decode(data), io.BytesIO()
+    image, buffer = decode(data, size=320), io.BytesIO()
     image.thumbnail((320, 320))
     image.save(buffer, "JPEG")
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

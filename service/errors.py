@@ -1,13 +1,13 @@
 """What a client reads in place of an answer: `{"error": {"code", "message"}}`, and the HTTP status of each code.
 
-4xx: another request would be answered. 501: this service was installed without the part that the request needs.
+4xx: another request would be answered. 501: this service was installed without the part that the request needs. 503: what
+the service itself needs, its disk or the issuer of tokens, is not to be had at present. 500: the service has a fault.
 """
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quire.decode import UndecodableImage
 from service.schema import ErrorDetail, Refusal
 
 STATUS = {
@@ -16,6 +16,7 @@ STATUS = {
     "wrong_field": 400,
     "too_many_images": 400,
     "unknown_label": 400,
+    "wrong_image": 400,
     "unauthenticated": 401,
     "forbidden": 403,
     "unknown_id": 404,
@@ -28,11 +29,15 @@ STATUS = {
     "not_an_image": 415,
     "not_a_pdf": 415,
     "damaged_image": 422,
+    "too_small": 422,
     "unreadable_pdf": 422,
     "busy": 429,
+    "internal": 500,
     "no_pdf_support": 501,
+    "not_kept": 503,
+    "issuer_unavailable": 503,
 }
-HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "10"}}
 
 
 class Refused(Exception):
@@ -53,11 +58,6 @@ class Refused(Exception):
         return Response(self.body.model_dump_json(), status, HEADERS.get(status), "application/json")
 
 
-def undecodable(error: UndecodableImage) -> Refused:
-    """The refusal of an image that cannot be decoded."""
-    return Refused(error.code, str(error))
-
-
 async def answer_refusal(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for Refused."""
     assert isinstance(error, Refused)
@@ -72,3 +72,8 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     response = await answer_refusal(request, Refused(code, f"{request.method} {request.url.path}: {error.detail}"))
     response.headers.update(error.headers or {})
     return response
+
+
+async def answer_fault(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette hands it over
+    """Starlette's exception handler for all else, which it raises again afterwards: the log has the traceback."""
+    return await answer_refusal(request, Refused("internal", "the service failed; its log says why"))

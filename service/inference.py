@@ -17,7 +17,7 @@ from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
 from quire.model.registry import model_folder
 from service.commit import commit
-from service.errors import Refused, undecodable
+from service.errors import Refused
 from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
 from service.settings import Settings
 
@@ -88,12 +88,12 @@ class Inference:
             raise Refused("wrong_field", f"the model reads {' and '.join(modalities)}, and no {' or '.join(modalities)} was sent")
         if sent.image is not None and "image" in modalities:
             try:
-                image = decode(sent.image, self.settings.max_pixels)
+                image = decode(sent.image, self.settings.max_pixels, self.predictor.size)
+                square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
             except UndecodableImage as error:
-                raise undecodable(error) from error
-            square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
+                raise Refused(error.code, str(error)) from error
         answer = self.predictor.classify_item(square, sent.text)
-        width, height = image.size if image else (0, 0)
+        width, height = image.info["size"] if image else (0, 0)
         return Classified(os.urandom(16).hex(), hashlib.sha256(sent.content).hexdigest(), answer, width, height)
 
     def explain(self, data: bytes, answer: Answer) -> Explanation:

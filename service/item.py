@@ -6,8 +6,7 @@ from starlette.requests import Request
 
 from service.errors import Refused
 from service.inference import Sent
-from service.request import received
-from service.state import State
+from service.request import State, received
 from service.upload import is_form, only_file
 
 TEXT = "text"  # the field of a form, and of JSON

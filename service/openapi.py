@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Query = dict[str, str]  # a parameter's name → what it does; each is true or false
 
 FILE: Json = {"type": "string", "format": "binary"}
-REFUSALS = (400, 401, 403, 408, 413, 415, 422, 429)  # of every route that takes an upload
+REFUSALS = (400, 401, 403, 408, 413, 415, 422, 429, 503)  # of every route that takes an upload
 ANSWERS: tuple[type[BaseModel], ...] = (
     schema.ImageAnswer,
     schema.BatchAnswer,

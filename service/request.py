@@ -1,19 +1,52 @@
-"""What all routes do with a request: who sends it, what it carries, what it asks for, and the answer as JSON."""
+"""What the routes work with, and what all of them do with a request: who sends it, what it carries, what it asks for."""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import TypeVar
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.auth import Tokens
 from service.errors import Refused
-from service.state import State
+from service.inference import Inference
+from service.openapi import document
+from service.settings import Settings
+from service.store import Store
+from service.telemetry import UNDER_WAY, export_zeros
 from service.upload import Upload, read_upload
 
+if TYPE_CHECKING:
+    from service.pdf import PdfReader
+
 Result = TypeVar("Result")
+
+
+class State:
+    """The model, the store, the issuer's keys, the reader of PDFs, and what is being received: made once a worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.inference = Inference(settings)
+        self.store = Store(settings, self.inference.model.version)
+        self.tokens = Tokens(settings) if settings.oidc_issuer else None
+        self.pdf = _pdf_reader(settings)
+        self.openapi = document(settings)
+        self.receiving = 0  # requests
+        self.held = 0  # bytes of bodies
+        self.feedback_thread = ThreadPoolExecutor(1, "feedback")  # so that nothing else waits for the disk
+        export_zeros()
+        UNDER_WAY.set_function(lambda: self.inference.under_way)
+
+
+def _pdf_reader(settings: Settings) -> "PdfReader | None":
+    try:
+        from service.pdf import PdfReader  # noqa: PLC0415 - an optional part
+    except ImportError:  # without the group `pdf`, as the container is by default
+        return None
+    return PdfReader(settings)
 
 
 async def on(thread: Executor, work: Callable[..., Result], *arguments: object) -> Result:
@@ -22,12 +55,12 @@ async def on(thread: Executor, work: Callable[..., Result], *arguments: object) 
 
 
 async def allowed(request: Request, feedback: bool = False) -> str:
-    """Who asks. Raises Refused where a token is needed and does not allow it."""
+    """Who asks, as the issuer names them. Raises Refused where a token is needed and does not allow it."""
     state: State = request.app.state.quire
     if state.tokens is None:
-        return "unnamed"
+        return ""
     scope = state.settings.oidc_feedback_scope if feedback else state.settings.oidc_scope
-    return await on(state.token_thread, state.tokens.check, request.headers.get("authorization"), scope)
+    return await state.tokens.check(request.headers.get("authorization"), scope)
 
 
 async def received(request: Request, field: str, max_files: int = 1) -> Upload:

@@ -74,7 +74,7 @@ class ErrorDetail(Body):
 
     code: Annotated[str, Field(examples=["not_an_image"])]
     """For programs: the same reason has the same code."""
-    message: Annotated[str, Field(examples=["not a JPEG, PNG, WEBP image"])]
+    message: Annotated[str, Field(examples=["not a JPEG, PNG, WebP, AVIF, HEIC or GIF image"])]
     """For people."""
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quire.command import cores
@@ -23,8 +23,12 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(gt=0, le=MAX_PIXELS)] = MAX_PIXELS
     max_characters: Annotated[int, Field(gt=0)] = 100_000  # of a text
     max_images: Annotated[int, Field(gt=0)] = 32  # of one batch
-    max_pages: Annotated[int, Field(gt=0)] = 100
-    max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body, and to take a PDF apart
+    max_pages: Annotated[int, Field(gt=0)] = 100  # of a PDF
+    max_pdf_images: Annotated[int, Field(gt=0)] = 500  # of a PDF, those that are too small to classify included
+    min_side: Annotated[int, Field(gt=0)] = 16  # pixels of an image in a PDF: below are rules, borders and shadows
+    max_memory: Annotated[int, Field(gt=0)] = 256  # MB of a process that reads a PDF, beside one image of `max_pixels`
+    pdf_workers: Annotated[int, Field(gt=0)] = 2  # processes that read PDFs: one that takes long does not hold up the others
+    max_seconds: Annotated[float, Field(gt=0)] = 30.0  # to send a body; to take a PDF apart, of the clock and of the processor
     max_requests: Annotated[int, Field(gt=0)] = 32  # being answered or waiting for it
     max_uploads: Annotated[int, Field(gt=0)] = 200  # being received
     threads: Annotated[int, Field(gt=0)] = Field(default_factory=cores)  # that decode and predict
@@ -34,6 +38,7 @@ class Settings(BaseSettings):
     store: Path = Path("feedback")  # the log of answers and the labels that people sent
     keep_images: Literal["none", "feedback", "unsure", "both"] = "none"
     keep_days: Annotated[int, Field(gt=0)] = 30
+    pseudonym_key: SecretStr = SecretStr("")  # whoever sends a label is named by it; without it, anew at each start
 
     oidc_issuer: str = ""
     oidc_audience: str = "quire"

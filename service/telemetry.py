@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quire.model.predictor import Answer, Reason
@@ -28,6 +27,7 @@ UNSURE_ANSWERS = Counter("quire_unsure_answers", "Images answered with unsure, b
 CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buckets=[n / 20 for n in range(1, 21)])
 FEEDBACK = Counter("quire_feedback", "Labels that people sent, by whether they confirm the prediction", ["agrees"])
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
+LOG_ERRORS = Counter("quire_log_errors", "Times that answers, images or labels could not be kept")
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
 
 
@@ -77,17 +77,19 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
             await self.app(scope, receive, noted)
+        except Exception:
+            status = 500
+            raise
         finally:
             self._write(scope, status, time.perf_counter() - start, request_id)
 
     def _write(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        made_up = "anything" in scope.get("path_params", {"anything": ""})
-        route = "none" if made_up else scope["path"]  # made-up paths make no new series
+        route = scope["path"] if "route" in scope else "none"  # made-up paths make no new series
         series(REQUESTS, route, status).inc()
         series(LATENCY, route).observe(seconds)
         refused = scope["state"].get("refused")

@@ -1,14 +1,16 @@
 """Read an upload, never more of it than is allowed and never for longer."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.exceptions import HTTPException
+from multipart import MultipartSegment, PushMultipartParser, parse_options_header
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Refused
+
+MAX_TEXTS = 8  # of a form
 
 
 class BodyLimit:
@@ -61,8 +63,8 @@ def _too_large(sent: str, limit: int) -> Refused:
 class Upload:
     """The files of one field and the texts of a form; a raw body is one file without texts."""
 
-    files: list[bytes]
-    texts: dict[str, str]
+    files: list[bytes] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def is_form(request: Request) -> bool:
@@ -70,44 +72,53 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/")
 
 
-async def read_upload(request: Request, field: str, max_files: int, max_seconds: float) -> Upload:
-    """Read a raw body or a multipart form's files of one field.
+async def read_upload(request: Request, name: str, max_files: int, max_seconds: float) -> Upload:
+    """Read a raw body or a multipart form's files of the field of that name.
 
     Raises Refused for a malformed form, a field of another name, too many files or a body that takes too long.
     """
     try:
         async with asyncio.timeout(max_seconds):
-            if not is_form(request):
-                return Upload([await request.body()], {})
-            async with request.form(max_files=max_files, max_fields=8) as form:
-                return await _of_form(form, field)
+            return await _read_form(request, name, max_files) if is_form(request) else Upload([await request.body()])
     except TimeoutError as error:
         raise Refused("too_slow", f"the body did not arrive within {max_seconds:g} s") from error
-    except HTTPException as error:
-        code = "too_many_images" if "Too many files" in str(error.detail) else "malformed"
-        raise Refused(code, f"the form cannot be read: {error.detail}") from error
     except ClientDisconnect as error:
         raise Refused("malformed", "the body broke off") from error
-    except (KeyError, ValueError, UnicodeError) as error:  # what the parser raises for an absent or wrong boundary
+    except ValueError as error:  # the parser's, and those of a text that is not UTF-8
         raise Refused("malformed", f"the form cannot be read: {error}") from error
 
 
-async def _of_form(form: FormData, field: str) -> Upload:
-    files = [part for part in form.getlist(field) if isinstance(part, UploadFile)]
-    texts = {name: value for name, value in form.items() if isinstance(value, str)}
-    others = sorted({name for name, value in form.multi_items() if isinstance(value, UploadFile)} - {field})
-    twice = sorted(name for name in texts if len(form.getlist(name)) > 1)
-    if twice:
-        raise Refused("wrong_field", f"the field {twice[0]!r} is there {len(form.getlist(twice[0]))} times")
-    if field in texts:
-        raise Refused("wrong_field", f"the field {field!r} is a text, not a file")
-    if others:
-        raise Refused("wrong_field", f"the file belongs in the field {field!r}, not {others[0]!r}")
-    return Upload([await part.read() for part in files], texts)
+async def _read_form(request: Request, name: str, max_files: int) -> Upload:
+    _, options = parse_options_header(request.headers["content-type"])
+    upload, content = Upload(), list[bytes]()
+    with PushMultipartParser(options.get("boundary", ""), max_segment_count=max_files + MAX_TEXTS) as parser:
+        async for chunk in request.stream():
+            for event in parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    part, content = event, []
+                    _check_part(part, name, upload, max_files)
+                elif event is not None:
+                    content.append(event)
+                elif part.filename is None:
+                    upload.texts[part.name] = b"".join(content).decode()
+                else:
+                    upload.files.append(b"".join(content))
+    return upload
 
 
-def only_file(upload: Upload, field: str) -> bytes:
+def _check_part(part: MultipartSegment, name: str, upload: Upload, max_files: int) -> None:
+    if part.filename is None and part.name == name:
+        raise Refused("wrong_field", f"the field {name!r} is a text, not a file")
+    if part.filename is None and part.name in upload.texts:
+        raise Refused("wrong_field", f"the field {part.name!r} is there more than once")
+    if part.filename is not None and part.name != name:
+        raise Refused("wrong_field", f"the file belongs in the field {name!r}, not {part.name!r}")
+    if part.filename is not None and len(upload.files) == max_files:
+        raise Refused("too_many_images", f"the form has more than {max_files} files")
+
+
+def only_file(upload: Upload, name: str) -> bytes:
     """The one file that was sent. Raises Refused for none and for several."""
     if len(upload.files) != 1:
-        raise Refused("wrong_field", f"the form has {len(upload.files)} files in the field {field!r}, not one")
+        raise Refused("wrong_field", f"the form has {len(upload.files)} files in the field {name!r}, not one")
     return upload.files[0]

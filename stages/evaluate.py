@@ -5,7 +5,8 @@ python -m stages.evaluate data/images data/items.csv data/labels.csv data/split.
 
 from pathlib import Path
 
-from quire.command import Seed, run
+from quire.command import Seed, machine, run
+from quire.evaluation.cached_predictor import CachedPredictor
 from quire.evaluation.details import examine, metrics
 from quire.evaluation.facts import CROSSED, find_facts
 from quire.evaluation.gate import judge, verdict
@@ -25,12 +26,14 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Write metrics, predictions, plots, the model card and the gate's verdict into `reports`, where `train` left its tables.
 
-    `at_least` and `at_most` bound figures of details.json by their dotted names. Predicts through the service's
-    predictor. Raises BadInput for a model or an image that the service would refuse, or an unknown figure.
+    `at_least` and `at_most` bound figures of details.json by their dotted names. Predicts through the service's predictor, with
+    the cache of features that `train` filled. Raises BadInput for a model or an image that the service would refuse, or an
+    unknown figure.
     """
-    predictor = Predictor(model)
+    predictor = CachedPredictor(model, machine().cache)
     facts = find_facts(predictor, images, items, labels, split, reports)
     details = examine(predictor, facts, challenge, reports / "protocols.json", seed)
+    predictor.cache.flush()
     gate = judge(details, at_least, at_most)
 
     write_json(reports / "metrics.json", metrics(details))
@@ -40,13 +43,13 @@ def evaluate(
 
     draw_plots(facts.predicted, predictor.labels, details["thresholds"], reports / "curves.csv", reports / "plots")
     explainer = Explainer(predictor, neighbours=True)
-    mistakes, count = find_mistakes(facts.predicted, predictor.labels)
+    mistakes, count = find_mistakes(facts.predicted[CROSSED], predictor.labels)
     draw_mistakes(mistakes, count, facts.files, explainer, reports / "plots" / "mistakes.png")
 
-    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept, facts.set_of)
+    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept)
     write_label_issues(issues, images, reports / "label_issues.html")
     timed = [facts.files[key] for key in facts.predicted[CROSSED].keys[:TIMED]]
-    write_json(reports / "latency.json", latency(predictor, timed))
+    write_json(reports / "latency.json", latency(Predictor(model), timed))
     print(f"evaluate: test accuracy {details['test']['accuracy']['value']:.3f}, gate {verdict(gate)}")
 
 

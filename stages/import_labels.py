@@ -42,7 +42,7 @@ def import_labels(
     ledger = Ledger(read_table(items, Item), exports)
     of_item, orphans = matched(known, ledger)
     outcomes = {key: decide(own, min_votes) for key, own in of_item.items()}
-    rows = [Label(key, each.label, each.voters, round(each.agreement, 4)) for key, each in outcomes.items() if each.label]
+    rows = [Label(key, each.label, each.votes, round(each.agreement, 4)) for key, each in outcomes.items() if each.label]
     lost = losses(outcomes, orphans, unknown)
     check(lost, tolerated, len(rows), len(outcomes), annotations)
     people = pseudonyms_of(known, pseudonyms)

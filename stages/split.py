@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from quire.command import BadInput, Seed, run
-from quire.items.groups import Group, assign, by_group
+from quire.items.groups import Group, assign, by_group, frozen_sets
 from quire.items.tables import SETS, Assignment, Item, Label, SetName, read_table, write_table
 
 
@@ -28,22 +28,27 @@ def split(
     """Assign each labelled image to a set and, outside the test set, to a fold: grouped, stratified by label, seeded.
 
     A group that `frozen`, a table like the result, names keeps its set; folds are dealt anew, and are no more than there are
-    groups. One rule, `assign`, deals both. scikit-learn's StratifiedGroupKFold has the same rule, but for parts of equal size of
-    which none is filled, and it refuses a number of folds that no class reaches.
+    groups. Where only feedback gave a label, by people who had seen the model's answer, its group is not for the test set; of a
+    frozen test group such an image is left out. One rule, `assign`, deals both. scikit-learn's StratifiedGroupKFold has the same
+    rule, but for parts of equal size of which none is filled, and it refuses a number of folds that no class reaches.
     Raises BadInput for ratios that do not sum to 1, too few groups, or a group frozen in two sets.
     """
     _check_ratios(ratios)
-    label_of = {row.key: row.label for row in read_table(labels, Label)}
-    groups = by_group(row for row in read_table(items, Item) if row.key in label_of and row.image)
+    given = read_table(labels, Label)
+    label_of, by_feedback = {row.key: row.label for row in given}, {row.key for row in given if not row.votes}
+    groups = by_group(row for row in read_table(items, Item) if row.key in label_of)
     _check_enough(groups, set(label_of.values()), labels)
-    set_of = _frozen(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
-    assign(groups, label_of, ratios, seed, set_of)
+    set_of = frozen_sets(groups, {row.key: row.set for row in read_table(frozen, Assignment)}, frozen)
+    assign([group for group in groups if not by_feedback & set(group)], label_of, ratios, seed, set_of)
+    fitted: dict[SetName, float] = {name: share for name, share in ratios.items() if name != "test"}
+    assign(groups, label_of, fitted, seed, set_of)
     _check_filled(set_of, label_of, labels)
     fold_of: dict[Group, int] = {}
     rest = [group for group in groups if set_of[group] != "test"]
     count = min(folds, len(rest))
     assign(rest, label_of, dict.fromkeys(range(count), 1 / count), seed, fold_of)
     rows = [Assignment(key, set_of[group], fold_of.get(group)) for group in groups for key in group]
+    rows = [row for row in rows if row.set != "test" or row.key not in by_feedback]
     write_table(assignments, Assignment, sorted(rows, key=lambda row: row.key))
     _report(rows, label_of)
 
@@ -61,18 +66,6 @@ def _check_enough(groups: list[Group], classes: set[str], labels: Path) -> None:
         raise BadInput(f"{labels}: all labels are {', '.join(classes) or 'missing'}; a classifier needs two classes")
     if len(groups) < len(SETS):
         raise BadInput(f"{labels}: {len(groups)} groups (documents joined by equal images) are too few for {', '.join(SETS)}")
-
-
-def _frozen(groups: list[Group], sets: dict[str, SetName], frozen: Path) -> dict[Group, SetName]:
-    assigned = {}
-    for group in groups:
-        named = {sets[key]: key for key in group if key in sets}
-        if len(named) > 1:
-            pairs = ", ".join(f"{key} in {name}" for name, key in named.items())
-            raise BadInput(f"{frozen}: {pairs}, but they are one group: one document, or joined by equal images")
-        if named:
-            assigned[group] = next(iter(named))
-    return assigned
 
 
 def _check_filled(set_of: dict[Group, SetName], label_of: dict[str, str], labels: Path) -> None:

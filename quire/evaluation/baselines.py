@@ -9,6 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from quire.evaluation.metrics import Figure, share
+from quire.training.proportions import Documents
 
 MOST_SIZES = 2000  # images that a tree of the forest is grown on, at most
 
@@ -20,11 +21,13 @@ class Baselines(TypedDict):
     size: Figure
 
 
-def baselines(sizes: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64], seed: int) -> Baselines:
-    """Both baselines, each fold predicted by what the others teach; sizes are (N, 2) in pixels, targets and folds (N,)."""
+def baselines(
+    sizes: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64], documents: Documents, seed: int
+) -> Baselines:
+    """Both, each fold predicted by what the others teach; sizes are (N, 2) in pixels, targets, folds and documents (N,)."""
     return {
-        "majority": _crossed(DummyClassifier(strategy="most_frequent"), sizes, targets, fold_of),
-        "size": _crossed(size_forest(len(targets), seed), shapes(sizes), targets, fold_of),
+        "majority": _crossed(DummyClassifier(strategy="most_frequent"), sizes, targets, fold_of, documents),
+        "size": _crossed(size_forest(len(targets), seed), shapes(sizes), targets, fold_of, documents),
     }
 
 
@@ -38,6 +41,8 @@ def size_forest(images: int, seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(max_samples=MOST_SIZES if images > MOST_SIZES else None, random_state=seed)
 
 
-def _crossed(classifier: Any, inputs: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> Figure:
+def _crossed(
+    classifier: Any, inputs: NDArray[np.float64], targets: NDArray[np.int64], fold_of: NDArray[np.int64], documents: Documents
+) -> Figure:
     guesses = cross_val_predict(classifier, inputs, targets, groups=fold_of, cv=LeaveOneGroupOut())
-    return share(guesses == targets)
+    return share(guesses == targets, documents)

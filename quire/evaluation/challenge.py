@@ -4,7 +4,6 @@ A folder a label, perhaps with a folder a kind in it (`other/animals/…`); or a
 any name, whose columns `file` and `label`, and perhaps `kind`, say what is what. `evaluate` reports by kind.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ import numpy as np
 from quire.command import BadInput
 from quire.decode import UndecodableImage
 from quire.evaluation.metrics import Figure, outcome
+from quire.items.annotations.table import rows_of, text_of
 from quire.model.manifest import UNSURE
 from quire.model.predictor import Answer, Predictor
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".heic", ".heif"}
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,16 @@ def _list_in(folder: Path) -> Path | None:
 
 
 def _listed(path: Path) -> list[Challenge]:
-    rows = []
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = {"file", "label"} - set(reader.fieldnames or [])
-        if missing:
-            raise BadInput(f"{path}: has no column {', '.join(sorted(missing))}")
-        for row in reader:
-            file = path.parent / row["file"]
-            if not file.is_file():
-                raise BadInput(f"{path}: line {reader.line_num}, column file: no such image: {row['file']!r}")
-            rows.append(Challenge(file, row["label"], row.get("kind") or row["label"]))
-    return rows
+    columns, rows = rows_of(text_of(path.read_bytes(), str(path)))
+    if missing := {"file", "label"} - columns:
+        raise BadInput(f"{path}: has no column {', '.join(sorted(missing))}")
+    found = []
+    for line, cells in rows:
+        file = path.parent / cells.get("file", "")
+        if not file.is_file():
+            raise BadInput(f"{path}: line {line}, column file: no such image: {cells.get('file', '')!r}")
+        found.append(Challenge(file, cells.get("label", ""), cells.get("kind") or cells.get("label", "")))
+    return found
 
 
 def _by_folder(folder: Path) -> list[Challenge]:
@@ -117,12 +115,12 @@ def challenge_report(predictor: Predictor, folder: Path) -> ChallengeReport | No
 
 
 def challenge_outcome(pairs: Sequence[tuple[str, Answer]]) -> ChallengeOutcome:
-    """What became of images with labels."""
+    """What became of images with labels; each stands for itself, for nothing says which come from one document."""
     reasons = Counter(answer.reason for _, answer in pairs if answer.reason)
     correct = np.array([answer.prediction == label for label, answer in pairs], bool)
     answered = np.array([answer.decision != UNSURE for _, answer in pairs], bool)
     return {
         "images": len(pairs),
-        **outcome(correct, answered),
+        **outcome(correct, answered, np.arange(len(pairs))),
         "reasons": {name: reasons[name] for name in ("low_confidence", "unfamiliar")},
     }

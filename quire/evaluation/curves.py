@@ -7,7 +7,7 @@ import numpy as np
 from quire.evaluation.calibration import bins_of
 from quire.evaluation.metrics import Figure, share
 from quire.evaluation.predictions import Predictions
-from quire.training.selective import upper_bound
+from quire.training.proportions import upper_bound
 
 POINTS = 200  # of the curve of risk and coverage, at most
 
@@ -30,10 +30,14 @@ class RiskCoverage(TypedDict):
 
 
 def reliability(predictions: Predictions) -> list[Bin]:
-    """The bins of the expected calibration error, with intervals (Wilson)."""
+    """The bins of the expected calibration error, with intervals."""
     confidence, correct = predictions.confidence, predictions.correct
     return [
-        {"confidence": round(float(confidence[held].mean()), 6), "accuracy": share(correct[held]), "images": len(held)}
+        {
+            "confidence": round(float(confidence[held].mean()), 6),
+            "accuracy": share(correct[held], predictions.documents[held]),
+            "images": len(held),
+        }
         for held in bins_of(confidence)
     ]
 
@@ -41,17 +45,17 @@ def reliability(predictions: Predictions) -> list[Bin]:
 def risk_coverage(predictions: Predictions, sureness: float) -> list[RiskCoverage]:
     """Risk against coverage (El-Yaniv and Wiener 2010), evenly thinned where there are many images.
 
-    `upper_bound` is the one-sided Clopper-Pearson bound at each point taken alone, with the confidence `sureness`.
+    `upper_bound` is the one-sided bound at each point taken alone, with the confidence `sureness`; documents are its unit.
     """
     order = np.argsort(-predictions.confidence, kind="stable")
-    wrong = np.cumsum(~predictions.correct[order])  # (N,)
+    wrong, documents = ~predictions.correct[order], predictions.documents[order]  # (N,)
     counts = np.unique(np.linspace(1, len(order), min(POINTS, len(order))).round().astype(int))
     return [
         {
             "min_confidence": float(predictions.confidence[order[count - 1]]),
             "coverage": count / len(order),
-            "risk": float(wrong[count - 1] / count),
-            "upper_bound": upper_bound(int(wrong[count - 1]), count, sureness),
+            "risk": float(wrong[:count].mean()),
+            "upper_bound": upper_bound(wrong[:count], documents[:count], sureness),
         }
         for count in counts.tolist()
     ]

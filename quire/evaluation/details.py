@@ -69,8 +69,8 @@ def count_images(items: Sequence[Item], sets: Iterable[str]) -> Images:
 def examine(predictor: Predictor, facts: Facts, challenge: Path, protocols: Path, seed: int) -> Details:
     """All that is found. Raises BadInput for a challenge set that cannot be read."""
     test, crossed = (describe(facts.predicted[name], predictor.labels, seed) for name in (TEST, CROSSED))
-    keys, targets, sizes = facts.predicted[CROSSED].keys, facts.predicted[CROSSED].targets, facts.sizes
-    without_pixels = baselines(sizes, targets, facts.fold_of, seed)
+    judged, sizes = facts.predicted[CROSSED], facts.sizes
+    without_pixels = baselines(sizes, judged.targets, facts.fold_of, judged.documents, seed)
     best = max(without_pixels["majority"]["value"], without_pixels["size"]["value"])
     return {
         "labels": predictor.labels,
@@ -82,7 +82,9 @@ def examine(predictor: Predictor, facts: Facts, challenge: Path, protocols: Path
         "thresholds": predictor.thresholds.model_dump(),
         "pooling": predictor.manifest.pooling["image"].model_dump(include={"weights", "damping"}),
         "challenge": challenge_report(predictor, challenge),
-        "robustness": robustness(predictor, [facts.files[key] for key in keys], sizes, targets, seed),
+        "robustness": robustness(
+            predictor, [facts.files[key] for key in judged.keys], sizes, judged.targets, judged.documents, seed
+        ),
         "protocols": json.loads(protocols.read_text(encoding="utf-8")),
     }
 

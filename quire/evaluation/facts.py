@@ -11,8 +11,7 @@ from quire.evaluation.predictions import Predictions, in_columns, predict, write
 from quire.items.tables import Assignment, Item, Label, Prediction, SetName, read_table
 from quire.model.predictor import Predictor
 
-TEST, CROSSED = "test set", "cross-validation"
-TEST_FOLD = -1  # of images without a fold: the test set's
+TEST, CROSSED = "test set", "cross-validation"  # the second holds no image of the first: what is chosen by, is chosen by it
 
 
 @dataclass(frozen=True)
@@ -57,5 +56,5 @@ def find_facts(predictor: Predictor, images: Path, items: Path, labels: Path, sp
             TEST: in_columns(tested, predictor.labels, kept, served),
             CROSSED: in_columns(crossed, predictor.labels, kept, out_of_fold),
         },
-        fold_of=np.array([TEST_FOLD if row.fold is None else row.fold for row in crossed]),
+        fold_of=np.array([row.fold for row in crossed], np.int64),
     )

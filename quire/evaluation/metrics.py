@@ -1,15 +1,19 @@
-"""Figures with their intervals, 95 % each: what a test set of this size can and cannot say."""
+"""Figures with their intervals, 95 % each: what a set of so many documents can and cannot say.
+
+Shares have the interval of `quire/training/proportions.py`, and so has F1, which a share determines. The expected calibration error
+and the Brier score are means of no yes and no: theirs come from resampled documents, a cluster bootstrap.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from quire.evaluation.calibration import expected_calibration_error
 from quire.evaluation.predictions import Predictions
+from quire.training.proportions import Documents, interval
 
 RESAMPLES = 1000
 MOST_CONFUSED = 20  # pairs of classes that are listed with an interval
@@ -52,6 +56,7 @@ class SetFigures(TypedDict):
     """All figures of one set of predictions. `worst_recall` is that of the worst class which has images."""
 
     images: int
+    documents: int
     accuracy: Figure
     macro_f1: float
     worst_recall: float
@@ -66,40 +71,40 @@ class SetFigures(TypedDict):
 
 def describe(predictions: Predictions, labels: Sequence[str], seed: int) -> SetFigures:
     """All figures of a set of predictions. An image is answered where its decision is not `unsure`."""
-    counts = confusion(predictions, len(labels))
-    classes = class_figures(predictions, labels, seed)
-    correct, answered = predictions.correct, predictions.answered
+    classes = class_figures(predictions, labels)
+    correct, answered, documents = predictions.correct, predictions.answered, predictions.documents
     return {
         "images": len(correct),
-        "accuracy": share(correct),
+        "documents": len(np.unique(documents)),
+        "accuracy": share(correct, documents),
         "macro_f1": round(float(np.mean([figures["f1"]["value"] for figures in classes.values()])), 6),
         "worst_recall": min(classes[labels[target]]["recall"]["value"] for target in np.unique(predictions.targets)),
         "calibration_error": bootstrap(predictions, lambda some: expected_calibration_error(some.confidence, some.correct), seed),
         "brier_score": bootstrap(predictions, lambda some: float(some.squared_error.mean()), seed),
-        "answered": share(answered),
-        "answered_accuracy": share(correct[answered]),
-        "outcome": outcome(correct, answered),
+        "answered": share(answered, documents),
+        "answered_accuracy": share(correct[answered], documents[answered]),
+        "outcome": outcome(correct, answered, documents),
         "classes": classes,
-        "confusions": confusions(counts, labels),
+        "confusions": confusions(predictions, labels),
     }
 
 
-def outcome(correct: NDArray[np.bool_], answered: NDArray[np.bool_]) -> Outcome:
-    """What became of N images, (N,) bool each."""
-    return {"right": share(correct), "decided_wrong": share(answered & ~correct), "unsure": share(~answered)}
+def outcome(correct: NDArray[np.bool_], answered: NDArray[np.bool_], documents: Documents) -> Outcome:
+    """What became of N images, (N,) each."""
+    return {
+        "right": share(correct, documents),
+        "decided_wrong": share(answered & ~correct, documents),
+        "unsure": share(~answered, documents),
+    }
 
 
-def share(chosen: NDArray[np.bool_]) -> Figure:
-    """The share of images, (N,) bool, that are chosen."""
-    return proportion(int(chosen.sum()), len(chosen))
+def share(chosen: NDArray[np.bool_], documents: Documents | None = None) -> Figure:
+    """The share of images, (N,) bool, that are chosen; of nothing, it is 0 and its interval says nothing.
 
-
-def proportion(successes: int, trials: int) -> Figure:
-    """A share and its score interval (Wilson 1927); of nothing, the share is 0 and the interval says nothing."""
-    if not trials:
-        return {"value": 0.0, "low": 0.0, "high": 1.0}
-    interval = binomtest(successes, trials).proportion_ci(method="wilson")
-    return _figure(successes / trials, interval.low, interval.high)
+    `documents`, (N,), are the images' own; without them each image is one.
+    """
+    own = np.arange(len(chosen)) if documents is None else documents
+    return _figure(float(chosen.mean()) if len(chosen) else 0.0, *interval(chosen, own))
 
 
 def confusion(predictions: Predictions, classes: int) -> NDArray[np.int64]:
@@ -107,8 +112,9 @@ def confusion(predictions: Predictions, classes: int) -> NDArray[np.int64]:
     return np.asarray(confusion_matrix(predictions.targets, predictions.predicted, labels=range(classes)), np.int64)
 
 
-def confusions(counts: NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
-    """The most frequent errors of a confusion matrix, (C, C) int64, the most frequent first."""
+def confusions(predictions: Predictions, labels: Sequence[str]) -> list[Confusion]:
+    """The most frequent errors, the most frequent first."""
+    counts = confusion(predictions, len(labels))
     wrong = np.where(np.eye(len(counts), dtype=bool), 0, counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]
     pairs = [divmod(int(place), len(counts)) for place in order if wrong.flat[place]]
@@ -117,46 +123,39 @@ def confusions(counts: NDArray[np.int64], labels: Sequence[str]) -> list[Confusi
             "label": labels[row],
             "prediction": labels[column],
             "count": int(counts[row, column]),
-            "share": proportion(int(counts[row, column]), int(counts[row].sum())),
+            "share": _among(predictions.targets == row, predictions.predicted == column, predictions.documents),
         }
         for row, column in pairs
     ]
 
 
-def class_figures(predictions: Predictions, labels: Sequence[str], seed: int) -> dict[str, ClassFigures]:
+def class_figures(predictions: Predictions, labels: Sequence[str]) -> dict[str, ClassFigures]:
     """Precision, recall and F1 of each class; 0 where they are not defined."""
-    counts = confusion(predictions, len(labels))
-    *_, f1_scores, actual = precision_recall_fscore_support(
-        predictions.targets, predictions.predicted, labels=range(len(labels)), zero_division=0
-    )
-    hits, guessed = np.diag(counts), counts.sum(0)
-    return {
-        label: {
-            "precision": proportion(int(hits[row]), int(guessed[row])),
-            "recall": proportion(int(hits[row]), int(actual[row])),
-            "f1": f1_figure(float(f1_scores[row]), int(hits[row]), int(guessed[row] + actual[row] - 2 * hits[row]), seed),
-        }
-        for row, label in enumerate(labels)
-    }
+    documents, found = predictions.documents, {}
+    for number, label in enumerate(labels):
+        actual, guessed = predictions.targets == number, predictions.predicted == number
+        found[label] = ClassFigures(
+            precision=_among(guessed, actual, documents),
+            recall=_among(actual, guessed, documents),
+            f1=_f1(_among(actual | guessed, actual & guessed, documents)),
+        )
+    return found
 
 
-def f1_figure(value: float, hits: int, misses: int, seed: int) -> Figure:
-    """F1 with its credible interval from Jeffreys' prior (Goutte and Gaussier 2005); `misses` are FP + FN.
+def _among(those: NDArray[np.bool_], chosen: NDArray[np.bool_], documents: Documents) -> Figure:
+    return share(chosen[those], documents[those])
 
-    F1 = U / (U + V) with U ~ Gamma(hits + ½, 2) and V ~ Gamma(misses + 1, 1). A bootstrap would give a class without
-    an error the interval 1 to 1.
-    """
-    draws = np.random.default_rng(seed)
-    right, wrong = draws.gamma(hits + 0.5, 2, 10_000), draws.gamma(misses + 1, 1, 10_000)
-    low, high = np.quantile(right / (right + wrong), [0.025, 0.975])
-    return _figure(value, min(low, value), max(high, value))
+
+def _f1(overlap: Figure) -> Figure:
+    """F1 = 2 J / (1 + J), J the share of hits among the images that are the class or are called it; so are its bounds."""
+    return _figure(*(2 * bound / (1 + bound) for bound in (overlap["value"], overlap["low"], overlap["high"])))
 
 
 def bootstrap(predictions: Predictions, statistic: Callable[[Predictions], float], seed: int) -> Figure:
-    """A statistic with its percentile interval over resampled groups: images of one document hang together."""
+    """A statistic with its percentile interval over resampled documents (cluster bootstrap, Davison and Hinkley 1997, § 3.8)."""
     draws = np.random.default_rng(seed)
-    _, group_of, sizes = np.unique(predictions.groups, return_inverse=True, return_counts=True)
-    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(sizes)[:-1])
+    _, document_of, sizes = np.unique(predictions.documents, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(document_of, kind="stable"), np.cumsum(sizes)[:-1])
     values = []
     for _ in range(RESAMPLES):
         chosen = np.concatenate([members[number] for number in draws.integers(len(members), size=len(members))])

@@ -21,7 +21,7 @@ class Predictions:
     """Predicted images with labels, a row each; the probabilities of all classes are not kept: there may be 1,000."""
 
     keys: NDArray[np.str_]  # (N,)
-    groups: NDArray[np.str_]  # (N,), documents: the unit of resampling
+    documents: NDArray[np.int64]  # (N,), the number of each image's document: the unit of all intervals
     targets: NDArray[np.int64]  # (N,)
     predicted: NDArray[np.int64]  # (N,)
     confidence: NDArray[np.float64]  # (N,), the probability of the prediction
@@ -90,7 +90,7 @@ def in_columns(rows: Sequence[Prediction], labels: Sequence[str], kept: Mapping[
     targets, predicted, given, errors = (np.array(column) for column in zip(*parsed, strict=True))
     return Predictions(
         keys=np.array([row.key for row in rows]),
-        groups=np.array([kept[row.key].source for row in rows]),
+        documents=np.unique([kept[row.key].group or kept[row.key].source for row in rows], return_inverse=True)[1],
         targets=targets,
         predicted=predicted,
         confidence=np.array([row.confidence for row in rows], np.float64),

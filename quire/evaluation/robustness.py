@@ -16,6 +16,7 @@ from quire.evaluation.baselines import shapes, size_forest
 from quire.evaluation.metrics import Figure, share
 from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
+from quire.training.proportions import Documents
 
 MOST = 300  # images; of more, so many are drawn with a seed
 
@@ -62,14 +63,21 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def robustness(
-    predictor: Predictor, files: Sequence[Path], sizes: NDArray[np.float64], targets: NDArray[np.int64], seed: int
+    predictor: Predictor,
+    files: Sequence[Path],
+    sizes: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    documents: Documents,
+    seed: int,
 ) -> Robustness:
     """Per change: the share of answers that stay. Of many files a seeded draw is read, and no other.
 
-    Beside it the same share for the baseline that knows width and height alone. Sizes are (N, 2) in pixels, targets (N,).
+    Beside it the same share for the baseline that knows width and height alone. Sizes are (N, 2) in pixels, targets and
+    documents (N,).
     """
     chosen = sorted(Random(seed).sample(range(len(files)), min(MOST, len(files))))
-    forest = size_forest(len(targets), seed).fit(shapes(sizes), targets)
+    forest = size_forest(len(sizes), seed).fit(shapes(sizes), targets)
+    documents = documents[chosen]
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda number: _answers(predictor, decode(files[number].read_bytes())), chosen))
     plain = forest.predict(shapes(sizes[chosen]))
@@ -77,9 +85,9 @@ def robustness(
     def stays(name: str) -> Stays:
         new = forest.predict(shapes(np.array([row[name][1] for row in rows], np.float64)))
         return {
-            "predictions": share(np.array([row[name][0].prediction == row[""][0].prediction for row in rows])),
-            "decisions": share(np.array([row[name][0].decision == row[""][0].decision for row in rows])),
-            "size_baseline": share(new == plain),
+            "predictions": share(np.array([row[name][0].prediction == row[""][0].prediction for row in rows]), documents),
+            "decisions": share(np.array([row[name][0].decision == row[""][0].decision for row in rows]), documents),
+            "size_baseline": share(new == plain, documents),
         }
 
     return {"images": len(chosen), "changes": {name: stays(name) for name in CHANGES}}

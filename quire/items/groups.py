@@ -42,6 +42,16 @@ def _folded(texts: Path) -> dict[str | None, str]:
     return folded
 
 
+def equal_across(items: Iterable[Item]) -> list[tuple[str, int]]:
+    """Of each content that several sources hold, the first kept item and how many other sources hold it; the commonest first."""
+    sources: dict[str, dict[str, str]] = defaultdict(dict)
+    for item in items:
+        if item.status == "kept" and item.image_sha256:
+            sources[item.image_sha256].setdefault(item.source, str(item.key))
+    found = [(next(iter(each.values())), len(each) - 1) for each in sources.values() if len(each) > 1]
+    return sorted(found, key=lambda each: (-each[1], each[0]))
+
+
 def _joined(names: Sequence[str], contents: Sequence[Sequence[str | None]]) -> dict[str, str]:
     """Name → the first of all that equal contents join it with, through others too: a union-find."""
     parent: dict[str, str] = {}
@@ -70,6 +80,19 @@ def by_group(items: Iterable[Item]) -> list[Group]:
     return sorted(tuple(sorted(keys)) for keys in keys_of.values())
 
 
+def frozen_sets(groups: Sequence[Group], sets: Mapping[str, SetName], place: object) -> dict[Group, SetName]:
+    """The sets of the groups that hold a key with one. Raises BadInput, which names `place`, for a group with keys of two sets."""
+    assigned = {}
+    for group in groups:
+        named = {sets[key]: key for key in group if key in sets}
+        if len(named) > 1:
+            pairs = ", ".join(f"{key} in {name}" for name, key in named.items())
+            raise BadInput(f"{place}: {pairs}, but they are one group: one document, or joined by equal images")
+        if named:
+            assigned[group] = next(iter(named))
+    return assigned
+
+
 def assign(
     groups: Sequence[Group], label_of: dict[str, str], ratios: Mapping[Name, float], seed: int, assigned: dict[Group, Name]
 ) -> None:
@@ -80,7 +103,8 @@ def assign(
     totals = Counter(label_of[key] for group in groups for key in group)
     held = {name: Counter[str]() for name in ratios}
     for group, name in assigned.items():
-        held[name].update(label_of[key] for key in group)
+        if name in held:
+            held[name].update(label_of[key] for key in group)
     open_groups = [group for group in groups if group not in assigned]
     random.Random(seed).shuffle(open_groups)
     for position, group in enumerate(sorted(open_groups, key=len, reverse=True)):

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from quire.command import BadInput
 from quire.items.tables import Item
 
-IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".heic", ".heif", ".bmp", ".tif", ".tiff"}
 
 
 def item_key(source: str, page: int | None = None, index: int | None = None) -> str:

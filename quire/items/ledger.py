@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from quire.command import BadInput
 from quire.items.keys import item_key
 from quire.items.readers.cache import Cache
-from quire.items.readers.kinds import Found
+from quire.items.readers.kinds import Found, is_repeat
 from quire.items.tables import Item
 
 LONGEST_NAME = 255  # bytes: what Linux' and macOS' file systems take
@@ -66,9 +66,9 @@ def _image_name(key: str, extension: str) -> str:
 
 
 def _mark_repeat(rows: Sequence[Item]) -> list[Item]:
-    """Mark the last image of a document as a repeat where its content equals the first's, of several."""
+    """Mark the last image of a document where it repeats the first."""
     kept = [row for row in rows if row.status == "kept"]
-    if len(kept) < 2 or kept[0].image_sha256 != kept[-1].image_sha256:
+    if not is_repeat([row.image_sha256 for row in kept]):
         return list(rows)
     repeat = replace(kept[-1], status="repeat", reason=f"equals {kept[0].key}", image=None)
     return [repeat if row is kept[-1] else row for row in rows]

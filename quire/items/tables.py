@@ -52,7 +52,10 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """A row of `data/labels.csv`. `agreement` is the share of the votes that the label got."""
+    """A row of `data/labels.csv`. `agreement` is the share of the votes that the label got.
+
+    `votes` is how many annotators said something; 0 is a label that only feedback gave, which the test set must not hold.
+    """
 
     key: str
     label: str

@@ -3,55 +3,38 @@
 import hashlib
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from git import Repo
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
-from scipy.stats import binomtest
+from numpy.typing import NDArray
 
 from quire.command import BadInput
 from quire.evaluation.challenge import Challenge, ask, challenge_set
 from quire.evaluation.gate import Gate
 from quire.items.tables import Assignment, Item, Label, read_table
-from quire.lifecycle.promotions import HISTORY, append, champions, read_history
+from quire.lifecycle.paired import Paired, pair
+from quire.lifecycle.promotions import HISTORY, append
+from quire.model.manifest import hash_part
 from quire.model.predictor import Predictor
 from quire.provenance.lock import LOCK, model_parts, promised, strays
 from quire.provenance.results import CHALLENGE, GATE, IMAGES, ITEMS, LABELS, MODEL, SPLIT
 from quire.tracking import EXPERIMENT, mlflow_client
+from quire.training.proportions import Documents
 
 NAME, ALIAS = "quire", "champion"
-SIGNIFICANCE = 0.05  # below this, the champion is better and not by chance
+FITTED = "fitted.csv"  # beside a registered model: the SHA-256 of the images that it was fitted on
 KEPT = f". The history is {HISTORY}: commit it"
 
 
-@dataclass(frozen=True)
-class Paired:
-    """Two models on the same images: how many only one of them gets right."""
-
-    images: int
-    champion_alone: int
-    candidate_alone: int
-
-    @property
-    def p_value(self) -> float:
-        """One-sided exact McNemar test (McNemar 1947): the chance of this if the candidate were no worse.
-
-        p = P(B ≥ champion_alone), B ~ Binomial(champion_alone + candidate_alone, ½)
-        """
-        discordant = self.champion_alone + self.candidate_alone
-        return float(binomtest(self.champion_alone, discordant, alternative="greater").pvalue) if discordant else 1.0
-
-    def __str__(self) -> str:
-        alone = f"right alone: champion {self.champion_alone}, candidate {self.candidate_alone}"
-        return f"{self.images} images that neither was fitted on, {alone}, p = {self.p_value:.3f}"
-
-
-def promote(root: Path) -> tuple[bool, str]:
+def promote(root: Path, margin: float, accept: str | None = None) -> tuple[bool, str]:
     """Whether the committed model became the champion, and why or why not; either is a line of the history.
 
+    It must be shown to lose less than `margin` of the champion's right answers, net. Where the documents are too few to show
+    that, `accept`, a person's name and reason, takes its place. What is shown to be worse is refused, and what its gate refuses.
     Raises BadInput for results that are not committed and for a registry that does not answer.
     """
     commit, sha256 = _committed(root)
@@ -59,25 +42,30 @@ def promote(root: Path) -> tuple[bool, str]:
         champion = _champion(client)
         if champion and champion.tags.get("model_sha256") == sha256:
             return True, f"nothing to do, version {champion.version} is the champion already"
-        refusal, reason = _judge(root, client, champion)
-        version = None if refusal else _register(root, client, commit, sha256, reason)
+        refusal, reason = _judge(root, client, champion, margin, accept)
+        version = None if refusal else _register(root, client, commit, sha256, reason, champion)
     append(root, "refused" if refusal else "promoted", version, sha256, commit, reason)
     return not refusal, f"refused, {reason}{KEPT}" if refusal else f"promoted, version {version}: {reason}{KEPT}"
 
 
 def rollback(root: Path) -> str:
-    """Make the champion before the present one the champion again. Raises BadInput where there is none."""
-    held = champions(read_history(root))
-    if len(held) < 2:
-        raise BadInput(f"{HISTORY}: no champion before the present one")
-    last, before = held[-1], held[-2]
+    """Make the champion before the present one, as the registry names it, the champion again.
+
+    Raises BadInput where there is none.
+    """
     with mlflow_client(root) as client:
-        client.set_registered_model_alias(NAME, ALIAS, before["version"])
-    append(root, "rolled back", before["version"], before["model"], before["commit"], f"from version {last['version']}")
-    return f"version {before['version']} of commit {before['commit']} is the champion again{KEPT}"
+        champion = _champion(client)
+        before = champion.tags.get("champion_before") if champion else None
+        if champion is None or not before:
+            raise BadInput(f"models:/{NAME}@{ALIAS}: the registry names no champion before the present one")
+        version = client.get_model_version(NAME, before)
+        client.set_registered_model_alias(NAME, ALIAS, before)
+    sha256, commit = version.tags["model_sha256"], version.tags["commit"]
+    append(root, "rolled back", before, sha256, commit, f"from version {champion.version}")
+    return f"version {before} of commit {commit} is the champion again{KEPT}"
 
 
-def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None) -> tuple[bool, str]:
+def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None, margin: float, accept: str | None) -> tuple[bool, str]:
     """Whether the model here is refused, and the reason for either."""
     gate: Gate = json.loads((root / GATE).read_text(encoding="utf-8"))
     failed = [
@@ -90,43 +78,56 @@ def _judge(root: Path, client: MlflowClient, champion: ModelVersion | None) -> t
     if champion is None:
         return False, "the gate is passed, and there was no champion"
     paired = _compare(root, client, champion)
-    if not paired.images:
-        return True, f"no image is held out from version {champion.version} and from this model: freeze the split (make freeze)"
-    worse = paired.p_value < SIGNIFICANCE
-    return worse, f"{'worse than' if worse else 'no worse than'} version {champion.version}: {paired}"
+    beside = f"version {champion.version}: {paired}"
+    if paired.is_worse:
+        return True, f"worse than {beside}"
+    if paired.is_no_worse(margin):
+        return False, f"no worse than {beside}, margin {margin:g}"
+    few = f"too few documents to show it no worse than {beside}, margin {margin:g}"
+    return (False, f"{few}; accepted: {accept}") if accept else (True, f"{few}; --accept 'NAME: REASON' takes it all the same")
 
 
 def _compare(root: Path, client: MlflowClient, champion: ModelVersion) -> Paired:
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(download_artifacts(f"models:/{NAME}/{champion.version}", dst_path=folder, tracking_uri=client.tracking_uri))
-        seen = {row.key for row in read_table(kept / Path(SPLIT).name, Assignment) if row.set != "test"}
+        seen = (kept / FITTED).read_text(encoding="utf-8").split()[1:] if (kept / FITTED).exists() else None
         candidate, before = Predictor((root / MODEL).parent), Predictor(kept)
-        images = _held_out(root, seen) + challenge_set(root / CHALLENGE, candidate.labels)
-        right = [_right(model, images) for model in (before, candidate)]
-    return Paired(len(images), len(right[0] - right[1]), len(right[1] - right[0]))
+        images, documents = ([], np.zeros(0, np.int64)) if seen is None else _held_out(root, {*seen, *_fitted(root)}, candidate)
+        return pair(_right(before, images), _right(candidate, images), documents)
 
 
-def _held_out(root: Path, seen: set[str]) -> list[Challenge]:
-    """The test set's images, without those that the champion was fitted on under an earlier split."""
+def _held_out(root: Path, seen: set[str], candidate: Predictor) -> tuple[list[Challenge], Documents]:
+    """Images of the test set and the challenge set, and their documents, (N,): none with an image whose content is among `seen`."""
     label_of = {row.key: row.label for row in read_table(root / LABELS, Label)}
-    file_of = {str(row.key): root / IMAGES / str(row.image) for row in read_table(root / ITEMS, Item)}
-    keys = [row.key for row in read_table(root / SPLIT, Assignment) if row.set == "test" and row.key not in seen]
-    return [Challenge(file_of[key], label_of[key], "test") for key in keys]
+    tested = {row.key for row in read_table(root / SPLIT, Assignment) if row.set == "test"}
+    items = [item for item in read_table(root / ITEMS, Item) if item.status == "kept"]
+    known = {item.group for item in items if item.image_sha256 in seen}
+    chosen = [item for item in items if item.key in tested and item.group not in known]
+    images = [Challenge(root / IMAGES / str(item.image), label_of[str(item.key)], "test") for item in chosen]
+    fresh = [each for each in challenge_set(root / CHALLENGE, candidate.labels) if hash_part(each.file) not in seen]
+    names = [str(item.group) for item in chosen] + [f"challenge {number}" for number in range(len(fresh))]
+    return images + fresh, np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-def _right(model: Predictor, images: list[Challenge]) -> set[Path]:
-    answered = zip(images, ask(model, images), strict=True)
-    return {image.file for image, answer in answered if answer.prediction == image.label}
+def _fitted(root: Path) -> set[str]:
+    """The SHA-256 of each image that the model here was fitted on."""
+    keys = {row.key for row in read_table(root / SPLIT, Assignment) if row.set != "test"}
+    return {str(item.image_sha256) for item in read_table(root / ITEMS, Item) if item.key in keys}
 
 
-def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason: str) -> str:
-    """A new version with the model's folder, its split and its commit, made the champion; its number."""
+def _right(model: Predictor, images: list[Challenge]) -> NDArray[np.bool_]:
+    """Whether the likeliest label is the image's own, (N,) bool."""
+    return np.array([answer.prediction == image.label for image, answer in zip(images, ask(model, images), strict=True)], bool)
+
+
+def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason: str, champion: ModelVersion | None) -> str:
+    """A new version with the model's folder, what it was fitted on and its commit, made the champion; its number."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     run = client.create_run(experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT), run_name="promotion")
     client.log_artifacts(run.info.run_id, str((root / MODEL).parent), "model")
-    client.log_artifact(run.info.run_id, str(root / SPLIT), "model")
+    client.log_text(run.info.run_id, "\n".join(["sha256", *sorted(_fitted(root))]), f"model/{FITTED}")
     client.log_text(run.info.run_id, commit, "model/commit")  # what a service that loads the model says of it
-    tags = {"commit": commit, "model_sha256": sha256, "reason": reason}
+    tags = {"commit": commit, "model_sha256": sha256, "reason": reason, "champion_before": champion.version if champion else ""}
     if not client.search_registered_models(f"name = '{NAME}'"):
         client.create_registered_model(NAME)
     made = client.create_model_version(NAME, f"runs:/{run.info.run_id}/model", run.info.run_id, tags=tags)

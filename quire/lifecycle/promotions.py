@@ -1,4 +1,7 @@
-"""What became champion when, and why: deploy/promotions.csv, a line for each promotion, refusal and rollback."""
+"""What became champion when, and why: deploy/promotions.csv, a line for each promotion, refusal and rollback.
+
+It is for people to read; which model is the champion, and which was before, the registry says.
+"""
 
 import csv
 from datetime import UTC, datetime
@@ -6,27 +9,6 @@ from pathlib import Path
 
 HISTORY = "deploy/promotions.csv"
 COLUMNS = ["time", "action", "version", "model", "commit", "reason"]
-
-Event = dict[str, str]  # a line of the history, by the names of its columns
-
-
-def champions(history: list[Event]) -> list[Event]:
-    """The champions that a history leaves standing, the present one last: a rollback takes the last away."""
-    standing: list[Event] = []
-    for event in history:
-        if event["action"] == "promoted":
-            standing.append(event)
-        elif event["action"] == "rolled back":
-            standing.pop()
-    return standing
-
-
-def read_history(root: Path) -> list[Event]:
-    """All that happened so far, the first first."""
-    if not (root / HISTORY).exists():
-        return []
-    with (root / HISTORY).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 def append(root: Path, action: str, version: str | None, model: str, commit: str, reason: str) -> None:

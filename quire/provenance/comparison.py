@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quire.command import BadInput
 from quire.provenance.difference import Place, first_difference
-from quire.provenance.lock import LOCK, MACHINE, Difference, Lock, committed_file, differences, machine_differences, read_lock
+from quire.provenance.lock import LOCK, Difference, Lock, differences, made_lock
 from quire.provenance.results import METRICS
 from quire.provenance.revisions import fetch
 
@@ -34,12 +33,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found. `machine` says in sentences how the machines of both runs differ."""
+    """What `compare` found."""
 
     commit: str
     found: list[Difference]
     verdicts: list[Verdict]
-    machine: list[str]
 
     @property
     def is_identical(self) -> bool:
@@ -61,7 +59,6 @@ class Comparison:
             if difference.kind != "output"
         ]
         lines += list(self._first_difference()) + list(self._beyond_bytes())
-        lines += [f"  machine: {line}" for line in self.machine] or ["  machine: of the same kind as the committed run's"]
         return "\n".join([*lines, f"{'identical' if self.is_identical else 'NOT identical'} to the committed results"])
 
     def _first_difference(self) -> Iterator[str]:
@@ -70,7 +67,7 @@ class Comparison:
             yield f"  first difference: stage {stage}, {path}, {place.where if place else OUT_OF_REACH}"
 
     def _beyond_bytes(self) -> Iterator[str]:
-        reason = "its sums of floating point numbers depend on instruction set, threads and libraries"
+        reason = "another machine may sum floating point numbers otherwise"
         for verdict in self.verdicts:
             for path, gap in verdict.tolerated.items():
                 within = f"{TOLERANCE[verdict.stage]:g} (largest difference {gap:.1e})"
@@ -88,12 +85,9 @@ def _state(verdict: Verdict) -> str:
 
 def compare(root: Path, commit: str, promised: Lock, made: Path) -> Comparison:
     """Hold the results in the folder `made`, the working tree or a clone, against what a commit of `root` promises."""
-    if not (made / LOCK).exists():
-        raise BadInput(f"no {LOCK} here, so nothing was made yet: `make repro`")
-    found = differences(promised, read_lock((made / LOCK).read_text(encoding="utf-8")))
+    found = differences(promised, made_lock(made))
     verdicts = [_verdict(stage, promised, found, root, commit, made) for stage in promised]
-    machine = (made / MACHINE).read_text(encoding="utf-8") if (made / MACHINE).exists() else None
-    return Comparison(commit, found, verdicts, machine_differences(committed_file(root, commit, MACHINE), machine))
+    return Comparison(commit, found, verdicts)
 
 
 def _verdict(stage: str, promised: Lock, found: list[Difference], root: Path, commit: str, made: Path) -> Verdict:

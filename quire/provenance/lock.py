@@ -1,7 +1,6 @@
 """What a commit promises of its results, and where two promises differ: stage by stage, inputs before outputs."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from quire.command import BadInput
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
 LOCK = "dvc.lock"
-MACHINE = "reports/machine.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,13 @@ def read_lock(text: str) -> Lock:
         return dict(YAML(typ="safe").load(text)["stages"])
     except (YAMLError, KeyError, TypeError) as error:
         raise BadInput(f"{LOCK}: not a lock of DVC's: {' '.join(str(error).split())[:200]}") from error
+
+
+def made_lock(folder: Path) -> Lock:
+    """The lock of the results that lie in a folder. Raises BadInput where there are none."""
+    if not (folder / LOCK).exists():
+        raise BadInput(f"no {LOCK} here, so nothing was made yet: `make repro`")
+    return read_lock((folder / LOCK).read_text(encoding="utf-8"))
 
 
 def promised(root: Path, revision: str) -> Lock:
@@ -122,16 +127,3 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _unequal(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     missing = object()
     return [name for name in {**before, **after} if before.get(name, missing) != after.get(name, missing)]
-
-
-def machine_differences(before: str | None, after: str | None) -> list[str]:
-    """What differs between two descriptions, as sentences; one that is missing is said to be."""
-    if before is None or after is None:
-        return [f"the machine of the {'committed' if before is None else 'new'} run was not recorded"]
-    old, new = (_machine_flat(json.loads(text)) for text in (before, after))
-    return [f"{name} {old.get(name)} became {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
-
-
-def _machine_flat(machine: dict[str, Any]) -> dict[str, Any]:
-    libraries: dict[str, Any] = machine["libraries"]
-    return {name: value for name, value in machine.items() if name != "libraries"} | libraries

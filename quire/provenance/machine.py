@@ -1,9 +1,7 @@
-"""What makes two machines compute different last digits: recorded beside the model, compared by `quire.provenance.prove`."""
+"""What makes two machines compute different last digits: recorded in the MLflow run, for results hang on none of it."""
 
-import json
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,8 +22,3 @@ def describe_machine(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def write_machine(path: Path, threads: int) -> None:
-    """Write the description as JSON."""
-    path.write_text(json.dumps(describe_machine(threads), indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,9 +67,14 @@ def _run(clone: Path, *command: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "MLFLOW_TRACKING_URI"}}
     environment |= {"PATH": f"{clone}/.venv/bin{os.pathsep}{environment['PATH']}", "QUIRE_CACHE": f"{clone.parent}/computed"}
     print(f"prove: {' '.join(command).replace(str(clone), '.')}", flush=True)
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    run_checked(command, clone, environment, " ".join(command))
+
+
+def run_checked(words: Sequence[str], folder: Path, environment: Mapping[str, str], named: str) -> None:
+    """Run a command in a folder. Raises BadInput, with the end of what it said, where it fails."""
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise BadInput(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise BadInput(f"{named}: exit status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _last_line(text: str) -> str:

@@ -23,7 +23,6 @@ class LabelIssue:
     """A labelled image and what the model, fitted without its document, says of it."""
 
     item: Item
-    set_name: str
     label: str
     prediction: str
     given: float  # the probability of the label
@@ -32,27 +31,22 @@ class LabelIssue:
 
 @dataclass(frozen=True)
 class LabelIssues:
-    """How many labels there are, from how many the model differs, how many of these people are asked again, and the worst."""
+    """How many labels there are, from how many the model differs, and the worst."""
 
     labels: int
     differing: int
-    asked: int
     shown: list[LabelIssue]
 
 
-def find_label_issues(
-    crossed: Predictions, labels: Sequence[str], kept: Mapping[str, Item], set_of: Mapping[str, str]
-) -> LabelIssues:
+def find_label_issues(crossed: Predictions, labels: Sequence[str], kept: Mapping[str, Item]) -> LabelIssues:
     """The least probable labels first: the self-confidence of Northcutt, Jiang and Chuang (2021), p(given label | image).
 
-    `crossed` are out of fold. Equals go by key.
+    `crossed` are out of fold, so none is of the test set. Equals go by key.
     """
-    differing = [str(key) for key in crossed.keys[~crossed.correct]]
     worst = np.lexsort((crossed.keys, crossed.given))[:SHOWN].tolist()
     shown = [
         LabelIssue(
             item=kept[crossed.keys[row]],
-            set_name=set_of[crossed.keys[row]],
             label=labels[crossed.targets[row]],
             prediction=labels[crossed.predicted[row]],
             given=float(crossed.given[row]),
@@ -60,7 +54,7 @@ def find_label_issues(
         )
         for row in worst
     ]
-    return LabelIssues(len(crossed.keys), len(differing), sum(set_of[key] != "test" for key in differing), shown)
+    return LabelIssues(len(crossed.keys), int((~crossed.correct).sum()), shown)
 
 
 def write_label_issues(issues: LabelIssues, images: Path, path: Path) -> None:

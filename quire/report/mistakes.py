@@ -1,6 +1,5 @@
 """The sheet of mistakes: wrong answers beside what the model saw, and the training images most like each."""
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,27 +19,30 @@ SIDE = 320  # pixels, of an image's longer side: a sheet of photographs would fi
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image whose prediction differs from its label. `where` is the set that it was predicted in."""
+    """An image whose prediction differs from its label."""
 
     key: str
     label: str
     prediction: str
     confidence: float
-    where: str
 
 
-def find_mistakes(predicted: Mapping[str, Predictions], labels: Sequence[str]) -> tuple[list[Mistake], int]:
-    """The most confident mistakes, as many as a sheet holds, and how many there are; `predicted` are sets by name."""
-    found = [
-        (-float(part.confidence[row]), str(part.keys[row]), where, int(row))
-        for where, part in predicted.items()
-        for row in np.flatnonzero(~part.correct)
-    ]
-    worst = [(key, where, row, predicted[where]) for _, key, where, row in heapq.nsmallest(SHEET, found)]
+def find_mistakes(crossed: Predictions, labels: Sequence[str]) -> tuple[list[Mistake], int]:
+    """The most confident mistakes, as many as a sheet holds, and how many there are; equals go by key.
+
+    `crossed` are out of fold. The test set's are not shown: who looks at them chooses by them.
+    """
+    wrong = np.flatnonzero(~crossed.correct)
+    worst = wrong[np.lexsort((crossed.keys[wrong], -crossed.confidence[wrong]))][:SHEET].tolist()
     return [
-        Mistake(key, labels[part.targets[row]], labels[part.predicted[row]], float(part.confidence[row]), where)
-        for key, where, row, part in worst
-    ], len(found)
+        Mistake(
+            str(crossed.keys[row]),
+            labels[crossed.targets[row]],
+            labels[crossed.predicted[row]],
+            float(crossed.confidence[row]),
+        )
+        for row in worst
+    ], len(wrong)
 
 
 def draw_mistakes(mistakes: Sequence[Mistake], count: int, files: Mapping[str, Path], explainer: Explainer, path: Path) -> None:
@@ -64,7 +66,7 @@ def _row(mistake: Mistake, files: Mapping[str, Path], explainer: Explainer) -> l
     said = f"label {mistake.label}, predicted {mistake.prediction} {mistake.confidence:.2f}"
     nearest = explainer.nearest(square, mistake.key)[:NEAREST]
     return [
-        (f"{mistake.key}\n{said}\n({mistake.where})", _thumbnail(files[mistake.key])),
+        (f"{mistake.key}\n{said}", _thumbnail(files[mistake.key])),
         (f"class activation map\nlight: speaks for {mistake.prediction}", activation),
         *((_caption(each), _thumbnail(files[each.key])) for each in nearest),
     ]

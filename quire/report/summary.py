@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from quire.evaluation.gate import verdict
-from quire.provenance.lock import LOCK, MACHINE, Difference, committed_file, differences, machine_differences, read_lock
+from quire.provenance.lock import LOCK, Difference, committed_file, differences, read_lock
 
 MOST_CLASSES = 10  # that are named
 
@@ -59,9 +59,7 @@ def _surprise(root: Path, first: Difference) -> str:
 
     place = place_of(root, "HEAD", root, first.name)
     where = place.where if place else OUT_OF_REACH
-    here = (root / MACHINE).read_text(encoding="utf-8") if (root / MACHINE).exists() else None
-    machine = machine_differences(committed_file(root, "HEAD", MACHINE), here)
-    return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}, {where}; {'; '.join(machine) or 'same machine'}"
+    return f"DIFFERENT from the committed ones: stage {first.stage}, {first.name}, {where}"
 
 
 def _read(path: Path) -> Any:

@@ -1,8 +1,4 @@
-"""Out-of-fold predictions: every labelled image predicted by a model that saw nothing of its group.
-
-The test set is a fold of its own: predicted by what all others fit, and seen by no other fold's model, so that nothing that is
-set by out-of-fold predictions hangs on it.
-"""
+"""Out-of-fold predictions: every image but the test set's is predicted by a model that saw nothing of its group."""
 
 from dataclasses import dataclass
 
@@ -14,8 +10,6 @@ from quire.training.heads import Floats
 from quire.training.pooling import Opinions, Pooling, fit_pooling
 from quire.training.strategies import Frozen
 
-TEST = -1  # the test set's fold
-
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -23,7 +17,8 @@ class HeldOut:
 
     logits: Floats  # (N, C), pooled, each fold's pooling fitted on the others
     unfamiliarity: Floats  # (N,)
-    pooling: Pooling  # fitted on all but the test set: the one that is served
+    opinions: Opinions
+    pooling: Pooling  # fitted on all of them: the one that is served
 
     @property
     def probabilities(self) -> Floats:
@@ -32,12 +27,7 @@ class HeldOut:
 
     def of(self, chosen: NDArray[np.bool_]) -> "HeldOut":
         """Those of some of the images, (N,) bool."""
-        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.pooling)
-
-
-def seen_by(fold: int, fold_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The images that a fold's model is fitted on, (N,) bool: neither its own nor the test set's."""
-    return np.asarray((fold_of != fold) & (fold_of != TEST))
+        return HeldOut(self.logits[chosen], self.unfamiliarity[chosen], self.opinions.of(chosen), self.pooling)
 
 
 def out_of_fold(strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
@@ -47,14 +37,12 @@ def out_of_fold(strategy: Frozen, targets: NDArray[np.int64], fold_of: NDArray[n
     on the other folds' opinions (nested).
     """
     folds = np.unique(fold_of)
-    opinions = _joined([ask(strategy, targets, seen_by(fold, fold_of), fold_of == fold) for fold in folds], fold_of)
+    opinions = _joined([ask(strategy, targets, fold_of != fold, fold_of == fold) for fold in folds], fold_of)
     logits = np.zeros_like(opinions.head)
     for fold in folds:
-        out, seen = fold_of == fold, seen_by(fold, fold_of)
-        logits[out] = _pooling(strategy, opinions.of(seen), targets[seen]).logits(opinions.of(out))
-    others = seen_by(TEST, fold_of)
-    served = _pooling(strategy, opinions.of(others), targets[others])
-    return HeldOut(logits, opinions.unfamiliarity(logits), served)
+        out = fold_of == fold
+        logits[out] = _pooling(strategy, opinions.of(~out), targets[~out]).logits(opinions.of(out))
+    return HeldOut(logits, opinions.unfamiliarity(logits), opinions, _pooling(strategy, opinions, targets))
 
 
 def ask(strategy: Frozen, targets: NDArray[np.int64], train: NDArray[np.bool_], out: NDArray[np.bool_]) -> Opinions:

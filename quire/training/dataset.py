@@ -1,4 +1,4 @@
-"""The labelled items of the tables between the stages, as arrays."""
+"""The labelled items of the tables between the stages, as arrays: all but the test set, of which training reads nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quire.items.tables import Assignment, Item, Label, read_table
-from quire.training.cross_validation import TEST
+from quire.training.proportions import Documents
 
 
 @dataclass(frozen=True)
@@ -18,29 +18,25 @@ class Dataset:
     items: list[Item]
     labels: list[str]  # the classes, sorted; a target is an index into them
     targets: NDArray[np.int64]  # (N,)
-    sets: NDArray[np.str_]  # (N,): train, validation, test
-    fold_of: NDArray[np.int64]  # (N,): TEST for the test set
+    sets: NDArray[np.str_]  # (N,): train, validation
+    fold_of: NDArray[np.int64]  # (N,)
+    documents: Documents  # (N,), of the ledger's groups: documents joined by equal images are one
 
     @property
     def keys(self) -> list[str]:
         """Their keys."""
         return [str(item.key) for item in self.items]
 
-    @property
-    def fitted(self) -> NDArray[np.bool_]:
-        """What the served model is fitted on: all but the test set, (N,) bool."""
-        return np.asarray(self.fold_of != TEST)
-
     def rows(self) -> Iterator[tuple[Item, str, str, int]]:
-        """Item, label, set and fold of each that the served model is fitted on."""
-        for number in np.flatnonzero(self.fitted):
-            yield self.items[number], self.labels[self.targets[number]], str(self.sets[number]), int(self.fold_of[number])
+        """Item, label, set and fold of each."""
+        for item, target, name, fold in zip(self.items, self.targets.tolist(), self.sets, self.fold_of.tolist(), strict=True):
+            yield item, self.labels[target], str(name), fold
 
 
 def read_dataset(items: Path, labels: Path, split: Path) -> Dataset:
-    """Read the ledger, the labels and the split."""
+    """Read the ledger, the labels and the split, and leave the test set out."""
     label_of = {row.key: row.label for row in read_table(labels, Label)}
-    assigned = {row.key: row for row in read_table(split, Assignment)}
+    assigned = {row.key: row for row in read_table(split, Assignment) if row.set != "test"}
     labelled = sorted((item for item in read_table(items, Item) if item.key in assigned), key=lambda item: str(item.key))
     classes = sorted({label_of[str(item.key)] for item in labelled})
     rows = [assigned[str(item.key)] for item in labelled]
@@ -49,5 +45,6 @@ def read_dataset(items: Path, labels: Path, split: Path) -> Dataset:
         labels=classes,
         targets=np.array([classes.index(label_of[row.key]) for row in rows]),
         sets=np.array([row.set for row in rows]),
-        fold_of=np.array([TEST if row.fold is None else row.fold for row in rows]),
+        fold_of=np.array([row.fold for row in rows], np.int64),
+        documents=np.unique([item.group or item.source for item in labelled], return_inverse=True)[1],
     )

@@ -18,6 +18,12 @@ WEIGHTS = {
 }
 
 
+def softmax(logits: Tensor, dim: int) -> Tensor:
+    """In steps: the sum in ONNX Runtime's own Softmax has other last digits with AVX-512 than with AVX2, these steps have not."""
+    shares = (logits - logits.amax(dim, keepdim=True)).exp()
+    return shares / shares.sum(dim, keepdim=True)
+
+
 class ImageEncoder(nn.Module):
     """EfficientNet-Lite pretrained on ImageNet (Tan and Le 2019), with its own classifier."""
 
@@ -43,5 +49,5 @@ class ImageEncoder(nn.Module):
         pixels = (images.permute(0, 3, 1, 2).float() - 127) / 128  # (N, 3, S, S) float32 in -1 … 1
         feature_map: Tensor = self.network.extract_features(pixels)
         windows = avg_pool2d(feature_map, feature_map.shape[-1] - 1, stride=1)  # (N, 1280, 2, 2)
-        probabilities = self.classifier(windows.flatten(2).transpose(1, 2)).softmax(2).mean(1)
+        probabilities = softmax(self.classifier(windows.flatten(2).transpose(1, 2)), 2).mean(1)
         return feature_map.mean((2, 3)), probabilities, feature_map

@@ -11,10 +11,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from quire.model.manifest import ACTIVATION_MAP, ANSWER, ENCODER
+from quire.model.manifest import ACTIVATION_MAP, ANSWER
 from quire.training.damping import Damping
-from quire.training.encoders import ImageEncoder
-from quire.training.familiarity import Nearest
+from quire.training.encoders import ImageEncoder, softmax
+from quire.training.familiarity import Nearest, unfamiliarity
 from quire.training.heads import Floats, Head
 from quire.training.zero_shot import ZeroShot
 
@@ -50,10 +50,13 @@ class ImageAnswer(nn.Module):
         self.pooled = pooled
 
     def forward(self, features: Tensor, class_probabilities: Tensor) -> tuple[Tensor, Tensor]:
-        """The unfamiliarity is the distance to the training images of the likeliest label."""
+        """The unfamiliarity is that of the likeliest label."""
         distances: Tensor = self.pooled.nearest(features)
-        probabilities = torch.softmax(self.pooled(features, class_probabilities, distances), dim=1)
-        return probabilities, distances.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
+        probabilities = softmax(self.pooled(features, class_probabilities, distances), 1)
+        scores = distances
+        if self.pooled.experts is not None:
+            scores = unfamiliarity(distances, self.pooled.experts(class_probabilities))
+        return probabilities, scores.gather(1, probabilities.argmax(1, keepdim=True))[:, 0]
 
 
 class ActivationMap(nn.Module):
@@ -71,17 +74,15 @@ class ActivationMap(nn.Module):
         """(N, F, H, W) → (N, C, H, W) float32, probabilities over C."""
         height, width = feature_map.shape[2:]
         places: Tensor = feature_map.flatten(2).transpose(1, 2).flatten(0, 1)  # (N·H·W, F)
-        probabilities = torch.softmax(self.pooled(places, self.classifier(places).softmax(1), None), dim=1)  # (N·H·W, C)
+        probabilities = softmax(self.pooled(places, softmax(self.classifier(places), 1), None), 1)  # (N·H·W, C)
         activation: Tensor = probabilities.unflatten(0, (-1, height * width)).transpose(1, 2).unflatten(2, (height, width))
         return activation
 
 
-def export_encoder(encoder: ImageEncoder, size: int, folder: Path) -> Path:
+def export_encoder(encoder: ImageEncoder, size: int, path: Path) -> None:
     """Write the encoder: images (N, S, S, 3) uint8 → features, class_probabilities, feature_map."""
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    path = folder / ENCODER
     _write(encoder, {"images": images}, ["features", "class_probabilities", "feature_map"], path)
-    return path
 
 
 def export_answer(pooled: Pooled, encoder: ImageEncoder, size: int, folder: Path) -> list[Path]:

@@ -9,12 +9,13 @@ The experts of an image are the head, damped, and the two zero-shot experts. The
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from quire.training.damping import Damping, fit_damping
-from quire.training.familiarity import FARTHEST
+from quire.training.familiarity import FARTHEST, unfamiliarity
 from quire.training.heads import Floats
 
 IMAGE_EXPERTS = ("image", "which", "any")
@@ -37,8 +38,9 @@ class Opinions:
         return Opinions(self.head[chosen], self.zero_shot[chosen], self.distances[chosen])
 
     def unfamiliarity(self, logits: Floats) -> Floats:
-        """The distance to the training images of the label that is answered, (N,)."""
-        return np.asarray(self.distances[np.arange(len(logits)), logits.argmax(1)])
+        """That of the label that is answered, (N,), see `unfamiliarity` in `quire/training/familiarity.py`."""
+        scores = unfamiliarity(torch.from_numpy(self.distances), torch.from_numpy(self.zero_shot)).numpy()
+        return np.asarray(scores[np.arange(len(logits)), logits.argmax(1)])
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,7 @@ def fit_pooling(opinions: Opinions, targets: NDArray[np.int64], quantile: float,
     """The pooling that suits opinions on held-out images whose labels, (N,), are known; `quantile` as in `fit_damping`."""
     own = opinions.distances[np.arange(len(targets)), targets]
     known = own < FARTHEST  # not the only images of their label
-    said_named = opinions.zero_shot[:, 1].sum(1) > 0
-    damping = fit_damping(own[known], targets[known] != background, said_named[known], quantile, background)
+    damping = fit_damping(own[known], targets[known], opinions.zero_shot[known], quantile, background)
     return Pooling(damping, fit_weights(experts(damping, opinions), targets))
 
 

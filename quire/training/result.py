@@ -13,8 +13,10 @@ from quire.training.fit import Fit, Served
 from quire.training.onnx_export import Pooled, export_answer
 from quire.training.pooling import IMAGE_EXPERTS
 from quire.training.pooling import Pooling as Fitted
+from quire.training.rows import Matrix
 from quire.training.trainer import Curves
 
+DIGITS = 5  # of a loss: what machines sum in another order differs far behind them
 ANSWERS = {
     "image": "the head on the encoder's features, damped by the distance to the training images",
     "which": "which label it is, of those that name classes of the backbone",
@@ -42,21 +44,20 @@ def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Threshold
     return write_manifest(folder, manifest)
 
 
-def _write_neighbours(path: Path, data: Dataset, features: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
+def _write_neighbours(path: Path, data: Dataset, features: Matrix) -> None:
     """What the nearest training images are called and where they come from: `quire/model/explain.py`."""
-    items = [item for item, chosen in zip(data.items, data.fitted, strict=True) if chosen]
     write_npz(
         path,
-        keys=np.array([str(item.key) for item in items]),
-        labels=np.array(data.labels)[data.targets[data.fitted]],
-        documents=np.array([item.source for item in items]),
-        pages=np.array([-1 if item.page is None else item.page for item in items]),
-        features=features[data.fitted].astype(np.float32),
+        keys=np.array(data.keys),
+        labels=np.array(data.labels)[data.targets],
+        documents=np.array([item.source for item in data.items]),
+        pages=np.array([-1 if item.page is None else item.page for item in data.items]),
+        features=np.asarray(features, np.float32),
     )
 
 
 def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path) -> None:
-    """The out-of-fold predictions, decided by the thresholds of the model in a folder. The test set's have no fold."""
+    """The out-of-fold predictions, decided by the thresholds of the model in a folder. The test set has none."""
     predictor = Predictor(model)
     rows = []
     for number, (key, fold) in enumerate(zip(data.keys, data.fold_of.tolist(), strict=True)):
@@ -64,7 +65,7 @@ def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path)
         rows.append(
             Prediction(
                 key=key,
-                fold=None if fold < 0 else fold,
+                fold=fold,
                 label=data.labels[data.targets[number]],
                 prediction=answer.prediction,
                 decision=answer.decision,
@@ -78,4 +79,8 @@ def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path)
 
 def write_curves(path: Path, curves: Curves) -> None:
     """A row an epoch: losses and accuracy."""
-    write_csv(path, ["epoch", *curves[0]], ([number, *row.values()] for number, row in enumerate(curves)))
+    write_csv(
+        path,
+        ["epoch", *curves[0]],
+        ([number, *(round(value, DIGITS) for value in row.values())] for number, row in enumerate(curves)),
+    )

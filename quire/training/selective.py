@@ -1,9 +1,10 @@
 """Selective classification: which answers are given, and when the service says `unsure` instead.
 
-The risk is the share of wrong answers among those given. The confidence threshold is the lowest whose risk a Clopper-Pearson
-bound on held-out predictions keeps below `max_risk` (Geifman and El-Yaniv 2017), corrected for the number of thresholds that
-were tried. The bound is on all answers together, and where errors are few it lets the least sure of them pass; so an answer whose
-own probability of error, 1 - its confidence, is above `max_error_probability` is not given either (Chow 1970).
+The risk is the share of wrong answers among those given. The confidence threshold is the lowest whose risk a bound on held-out
+predictions keeps below `max_risk` (Geifman and El-Yaniv 2017), corrected for the number of thresholds that were tried; the bound
+counts documents (`quire/training/proportions.py`). It is on all answers together, and where errors are few it lets the least sure
+of them pass; so an answer whose own probability of error, 1 - its confidence, is above `max_error_probability` is not given either
+(Chow 1970). Where the documents are too few to show the risk, that alone decides.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import beta
 
 from quire.model.manifest import Thresholds
+from quire.training.proportions import Documents, upper_bound
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -30,7 +31,7 @@ class Threshold:
     min_confidence: float
     risk: float
     coverage: float
-    met: bool  # whether the risk asked for is reached; else `risk` is the lowest that the data carry
+    met: bool  # whether the risk asked for is shown; else `risk` is what the documents carry
 
 
 class Selective(BaseModel):
@@ -47,11 +48,18 @@ class Selective(BaseModel):
     in_distribution_quantile: Share
 
     def thresholds(
-        self, probabilities: NDArray[np.float64], unfamiliarity: NDArray[np.float64], targets: NDArray[np.int64]
+        self,
+        probabilities: NDArray[np.float64],
+        unfamiliarity: NDArray[np.float64],
+        targets: NDArray[np.int64],
+        documents: Documents,
     ) -> Thresholds:
-        """Both thresholds and how they came about; of held-out images probabilities (N, C), unfamiliarity (N,), targets (N,)."""
+        """Both thresholds and how they came about.
+
+        Of held-out images probabilities (N, C), unfamiliarity (N,), targets (N,) and documents (N,).
+        """
         confidences, correct = probabilities.max(1), probabilities.argmax(1) == targets
-        chosen = choose_threshold(confidences, correct, self.max_risk, self.confidence, self.max_error_probability)
+        chosen = choose_threshold(confidences, correct, documents, self.max_risk, self.confidence, self.max_error_probability)
         scored = unfamiliarity[unfamiliarity > 0]  # the background has no score
         quantile = float(np.quantile(scored, self.in_distribution_quantile)) if len(scored) else 1.0
         return Thresholds(
@@ -65,25 +73,28 @@ class Selective(BaseModel):
         )
 
 
-def upper_bound(wrong: int, answers: int, confidence: float) -> float:
-    """The Clopper-Pearson upper bound on the share of wrong answers, one-sided."""
-    return 1.0 if wrong >= answers else float(beta.ppf(confidence, wrong + 1, answers - wrong))
-
-
 def choose_threshold(
-    confidences: NDArray[np.float64], correct: NDArray[np.bool_], max_risk: float, confidence: float, max_error_probability: float
+    confidences: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    documents: Documents,
+    max_risk: float,
+    confidence: float,
+    max_error_probability: float,
 ) -> Threshold:
-    """The lowest threshold whose bound is at most `max_risk`, or the one with the lowest bound where none is.
+    """The lowest threshold whose bound is at most `max_risk`, or 1 - `max_error_probability`, and not met, where none is.
 
-    Of held-out images the confidences (N,) and whether each is right (N,). No threshold is below 1 - `max_error_probability`.
+    Of held-out images the confidences (N,), whether each is right (N,) and its document (N,). No threshold is below
+    1 - `max_error_probability`, and the one that answers all is just that: what confidence the least sure of few images happened to
+    have says nothing of the next. Those that answer fewer are quantiles.
     """
     each = 1 - (1 - confidence) / len(COVERAGES)  # Bonferroni: all the bounds hold together
-    ranked = np.sort(confidences)[::-1]
-    candidates = []
-    for coverage in COVERAGES:
-        least = max(float(ranked[max(int(np.ceil(coverage * len(ranked))) - 1, 0)]), 1 - max_error_probability)
+    floor = 1 - max_error_probability
+    quantiles = np.quantile(confidences, [1 - coverage for coverage in COVERAGES[1:]])
+
+    def judged(least: float) -> Threshold:
         answered = confidences >= least
-        risk = upper_bound(int((~correct[answered]).sum()), int(answered.sum()), each)
-        candidates.append(Threshold(least, risk, float(answered.mean()), risk <= max_risk))
-    met = [candidate for candidate in candidates if candidate.met]
-    return met[0] if met else min(candidates, key=lambda candidate: candidate.risk)
+        risk = upper_bound(~correct[answered], documents[answered], each)
+        return Threshold(least, risk, float(answered.mean()), risk <= max_risk)
+
+    candidates = [judged(max(floor, least)) for least in (floor, *quantiles.tolist())]
+    return next((candidate for candidate in candidates if candidate.met), candidates[0])

@@ -9,6 +9,7 @@ from quire.training.selective import Selective
 from quire.training.zero_shot import Groups
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Precision = Literal["int8", "fp32"]  # of the encoder
 Backbone = Literal["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
 
 
@@ -25,6 +26,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     backbone: Backbone
+    precision: Precision
     image_size: int
     resize: ResizeRule
     epochs: int

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from quire.training.encoders import ImageEncoder
-from quire.training.familiarity import Nearest
+from quire.training.familiarity import Nearest, spread
 from quire.training.heads import Floats, Head, ridge, solve
 from quire.training.pooling import START, pooled
+from quire.training.rows import Matrix, chunks
 from quire.training.trainer import Curves, Network, Schedule, encode, fine_tune
 from quire.training.zero_shot import ZeroShot
 
@@ -43,7 +44,7 @@ class Fitted:
     """A head, and what it and the other experts read of all N images."""
 
     head: Head
-    features: Floats  # (N, F)
+    features: Matrix  # (N, F)
     zero_shot: Floats  # (N, 2, C): which, any; 0 without these experts
     nearest: Nearest
 
@@ -53,16 +54,17 @@ class Frozen:
     """A head on a frozen encoder's features (N, F) and class probabilities (N, 1000)."""
 
     plan: Plan
-    features: Floats
-    probabilities: Floats
+    features: Matrix
+    probabilities: Matrix
 
-    def zero_shot(self, probabilities: Floats) -> Floats:
+    def zero_shot(self, probabilities: Matrix) -> Floats:
         """The zero-shot experts' logits, (N, 2, C)."""
         if self.plan.experts is None:
             return np.zeros((len(probabilities), 2, self.plan.classes))
-        return np.asarray(self.plan.experts.double()(torch.from_numpy(probabilities)).numpy())
+        experts = self.plan.experts.double()
+        return np.concatenate([experts(torch.from_numpy(chunk)).numpy() for chunk in chunks(probabilities)])
 
-    def offsets(self, probabilities: Floats) -> Floats:
+    def offsets(self, probabilities: Matrix) -> Floats:
         """What the head is fitted beside, (N, C): the zero-shot experts at their starting weights."""
         return pooled(self.zero_shot(probabilities), START[1:])
 
@@ -70,12 +72,12 @@ class Frozen:
         """Fit on `train`, (N,) bool; targets are (N,)."""
         features, probabilities = self.encoded(targets, train)
         head = solve(features[train], self.offsets(probabilities[train]), targets[train], self.plan.penalty, start)
-        nearest = Nearest(
-            torch.from_numpy(features[train]), torch.from_numpy(targets[train]), self.plan.classes, self.plan.background
-        )
+        compared = np.flatnonzero(train)[spread(targets[train])]
+        near = torch.from_numpy(np.asarray(features[compared])), torch.from_numpy(targets[compared])
+        nearest = Nearest(*near, self.plan.classes, self.plan.background)
         return Fitted(head, features, self.zero_shot(probabilities), nearest)
 
-    def encoded(self, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Floats, Floats]:  # noqa: ARG002 - see FineTuned
+    def encoded(self, targets: NDArray[np.int64], train: NDArray[np.bool_]) -> tuple[Matrix, Matrix]:  # noqa: ARG002 - see FineTuned
         """Features (N, F) and class probabilities (N, 1000) of all images, by an encoder that saw `train` at most."""
         return self.features, self.probabilities
 

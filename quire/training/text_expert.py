@@ -9,7 +9,6 @@ from scipy.sparse import csr_array
 from scipy.special import log_softmax
 
 from quire.model.analyser import Analyser
-from quire.training.cross_validation import TEST, seen_by
 from quire.training.heads import Floats, Head, ridge, solve
 from quire.training.pooling import fit_weights, pooled
 from quire.training.text import inverse_document_frequencies, tf_idf
@@ -50,7 +49,7 @@ class HeldOutText:
 
     logits: Floats  # (N, C), pooled, each fold's weights fitted on the others
     unfamiliarity: Floats  # (N,)
-    weights: Floats  # (E,), fitted on all but the test set
+    weights: Floats  # (E,), fitted on all of them
 
 
 def fit_text(counts: csr_array, targets: NDArray[np.int64], classes: int, strength: float) -> TextExpert:
@@ -64,10 +63,10 @@ def fit_text(counts: csr_array, targets: NDArray[np.int64], classes: int, streng
 def out_of_fold_text(
     counts: csr_array, targets: NDArray[np.int64], fold_of: NDArray[np.int64], classes: int, strength: float
 ) -> HeldOutText:
-    """Each text's answer by an expert of the other folds, without the test set; the test set's by one of all the others."""
+    """Each text's answer by an expert of the other folds."""
     logits, unfamiliarity = np.zeros((len(targets), classes)), np.zeros(len(targets))
     for fold in np.unique(fold_of):
-        seen, out = seen_by(fold, fold_of), fold_of == fold
+        seen, out = fold_of != fold, fold_of == fold
         expert = fit_text(counts[seen], targets[seen], classes, strength)
         logits[out], unfamiliarity[out] = expert.logits(counts[out]), expert.unfamiliarity(counts[out])
     return pooled_out_of_fold(logits[:, None], unfamiliarity, targets, fold_of, START_TEXT)
@@ -87,7 +86,6 @@ def pooled_out_of_fold(
     """Opinions (N, E, C) pooled, each fold by weights that the others' fit (nested)."""
     logits = np.zeros((len(targets), opinions.shape[2]))
     for fold in np.unique(fold_of):
-        seen, out = seen_by(fold, fold_of), fold_of == fold
+        seen, out = fold_of != fold, fold_of == fold
         logits[out] = pooled(opinions[out], fit_weights(opinions[seen], targets[seen], start, RIDGE))
-    others = seen_by(TEST, fold_of)
-    return HeldOutText(logits, unfamiliarity, fit_weights(opinions[others], targets[others], start, RIDGE))
+    return HeldOutText(logits, unfamiliarity, fit_weights(opinions, targets, start, RIDGE))

@@ -21,6 +21,7 @@ from quire.training.encoders import ImageEncoder
 from quire.training.heads import Floats, Head
 
 Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
+STANDS_STILL = 1e-5  # an epoch that lowers the objective by less does not count
 Curves = list[dict[str, float]]  # an epoch's losses and accuracy
 
 
@@ -32,26 +33,30 @@ class Schedule:
     patience: int | None = None
     batch_size: int | None = None
     accelerator: str = "cpu"
+    workers: int = 0  # processes that read and augment for a GPU; a CPU has its hands full
 
 
 class LinearHead(nn.Module):
-    """A head beside fixed offsets, starting at zero: (N, F + C) → (N, C); the last C inputs are added to its logits."""
+    """A head beside fixed offsets, starting at zero: (N, F + C) → (N, C); the last C inputs are added to its logits.
+
+    In double precision, so that what two machines sum in another order is equal when it is rounded.
+    """
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(features, classes)
+        self.linear = nn.Linear(features, classes, dtype=torch.float64)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, F + C) float32 → (N, C) float32 logits."""
+        """(N, F + C) float64 → (N, C) float64 logits."""
         features = self.linear.in_features
         logits: Tensor = self.linear(inputs[:, :features]) + inputs[:, features:]
         return logits
 
     def head(self) -> Head:
         """Its weights as they are now."""
-        weight, bias = (each.detach().double().cpu().numpy() for each in (self.linear.weight, self.linear.bias))
+        weight, bias = (each.detach().cpu().numpy() for each in (self.linear.weight, self.linear.bias))
         return Head(weight, bias)
 
 
@@ -93,7 +98,7 @@ class Training(lightning.LightningModule):
         inputs, targets = batch
         logits = self.network(inputs)  # (N, C) float32
         self.log("validation_loss", cross_entropy(logits, targets), sync_dist=True)
-        self.log("validation_accuracy", (logits.argmax(1) == targets).float().mean(), sync_dist=True)
+        self.log("validation_accuracy", (logits.argmax(1) == targets).double().mean(), sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Keep the epoch's figures."""
@@ -111,7 +116,7 @@ def fit_head(
 
     The validation set is looked at for the curves only. Where this ends, `solve` goes on.
     """
-    matrix = torch.from_numpy(penalty).float()
+    matrix = torch.from_numpy(penalty)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=5, line_search_fn="strong_wolfe")
 
     def decay() -> Tensor:
@@ -126,15 +131,22 @@ def fine_tune(
 ) -> Curves:
     """Fit all weights in place, from a head that is fitted already (Kumar et al. 2022); returns the curves.
 
-    For all the epochs: a fold has no images to stop by, and the served network is fitted as the folds' are.
+    For all the epochs: a fold has no images to stop by, and the served network is fitted as the folds' are. In training mode, with
+    drop-connect (Huang et al. 2016), but for batch normalisation: its statistics stay those of the pretraining, for a batch of some
+    sixteen images has others than the single image that is served. Its weights are fitted as all others are.
     """
+    for module in network.train().modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return _fit(Training(network, torch.optim.AdamW(weights, lr=rate), None), Augmented(train), validation, schedule, logger)
 
 
 def _fit(training: Training, train: Examples, validation: Examples | None, schedule: Schedule, logger: Logger | None) -> Curves:
     seen = None if validation is None else _loader(validation, schedule, shuffle=False)
-    callbacks = [] if schedule.patience is None else [EarlyStopping("objective", patience=schedule.patience)]
+    callbacks = (
+        [] if schedule.patience is None else [EarlyStopping("objective", min_delta=STANDS_STILL, patience=schedule.patience)]
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loader workers: the data are tensors
         _trainer(schedule, callbacks, logger).fit(training, _loader(train, schedule, shuffle=True), seen)
@@ -146,6 +158,7 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # its tips and its advertisements
     return lightning.Trainer(
         accelerator=schedule.accelerator,
+        precision="16-mixed" if schedule.accelerator == "gpu" else None,
         devices=1,
         max_epochs=schedule.epochs,
         callbacks=callbacks,
@@ -162,7 +175,10 @@ def _trainer(schedule: Schedule, callbacks: list[Any], logger: Logger | None) ->
 def _loader(examples: Examples, schedule: Schedule, shuffle: bool) -> DataLoader[Any]:
     whole = schedule.batch_size is None
     size = len(examples) if schedule.batch_size is None else schedule.batch_size  # type: ignore[arg-type]
-    return DataLoader(examples, batch_size=size, shuffle=shuffle and not whole)
+    workers, gpu = schedule.workers, schedule.accelerator == "gpu"
+    return DataLoader(
+        examples, size, shuffle=shuffle and not whole, num_workers=workers, persistent_workers=workers > 0, pin_memory=gpu
+    )
 
 
 class Augmented(Dataset[tuple[Tensor, ...]]):

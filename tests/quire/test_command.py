@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from quire.command import BadInput, call, cores, machine, read_parameters
+from quire.command import BadInput, call, cores, machine, read_parameters, run
 
 seen: list[object] = []
 
@@ -89,3 +89,16 @@ def test_cores_are_those_that_this_process_may_use() -> None:
         assert cores() == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(MemoryError(), "out of memory"), (OSError(28, "No space left on device"), "No space left")]
+)
+def test_an_error_of_the_machine_ends_a_stage_with_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+    def stage() -> None:
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["stage"])
+    monkeypatch.setattr("quire.command.read_parameters", lambda _: {})
+    with pytest.raises(SystemExit, match=f"^stage: error: .*{said}"):
+        run(stage)

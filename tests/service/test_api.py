@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -131,7 +132,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], tuple[int, str]]] = {
     "text": (lambda: b"hello", (415, "not_an_image")),
     "a PDF as image": (lambda: pdf([plain("red", "JPEG")]), (415, "not_an_image")),
     "SVG": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://192.0.2.1/"/></svg>', (415, "not_an_image")),
-    "GIF": (lambda: b"GIF89a\1\0\1\0\0\0\0;", (415, "not_an_image")),
+    "GIF without an image": (lambda: b"GIF89a\1\0\1\0\0\0\0;", (422, "damaged_image")),
+    "TIFF": (lambda: b"II*\0\x08\0\0\0", (415, "not_an_image")),
     "a URL": (lambda: b"http://192.0.2.1/cat.jpg", (415, "not_an_image")),
     "JSON with a URL": (lambda: b'{"image": "http://192.0.2.1/cat.jpg"}', (415, "not_an_image")),
     "truncated JPEG": (lambda: plain("red", "JPEG", (300, 300))[:700], (422, "damaged_image")),
@@ -169,7 +171,7 @@ def test_a_hostile_image_inside_a_batch_spoils_only_its_row(server: Server) -> N
         ({"files": [("image", plain("red")), ("image", plain("blue"))]}, (400, "too_many_images")),
         ({"files": {"image": ("x", b"")}}, (400, "empty")),
         ({"content": b"no form", "headers": {"Content-Type": "multipart/form-data"}}, (400, "malformed")),
-        ({"content": b"--x\r\nbroken", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, (400, "wrong_field")),
+        ({"content": b"--x\r\nbroken", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, (400, "malformed")),
         ({"content": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, (400, "wrong_field")),
         (
             {"content": b"\xff" * 300, "headers": {"Content-Type": "multipart/form-data; boundary=\u00e9".encode("latin-1")}},
@@ -192,10 +194,11 @@ def test_chunks_without_a_length_are_counted(server: Server) -> None:
 
 
 def test_other_paths_and_methods_are_refused_in_the_same_words(server: Server) -> None:
-    assert refusal(server.client.get("/v2/nothing")) == (404, "not_found")
-    for method, path, allowed in (("GET", "/v1/classify", "POST"), ("POST", "/health", "GET, HEAD")):
+    for path in ("/v2/nothing", "/v1/classify/", "/docs.json", "/schema.json"):  # the last two are BentoML's
+        assert refusal(server.client.get(path)) == (404, "not_found")
+    for method, path, allowed in (("GET", "/v1/classify", {"POST"}), ("POST", "/health", {"GET", "HEAD"})):
         refused = server.client.request(method, path)
-        assert (*refusal(refused), refused.headers["Allow"]) == (405, "method_not_allowed", allowed)
+        assert (*refusal(refused), set(refused.headers["Allow"].split(", "))) == (405, "method_not_allowed", allowed)
 
 
 def test_too_many_images_in_a_batch_are_refused(server: Server) -> None:
@@ -212,6 +215,15 @@ def test_feedback_is_kept_once_and_as_import_labels_reads_it(server: Server) -> 
     (row,) = csv.DictReader((server.folder / "store" / f"{answer['id']}.csv").read_text().splitlines())
     assert (row["label"], row["annotator"]) == ("dog", "feedback unnamed")
     assert (server.folder / "store" / "images" / row["sha256"]).read_bytes() == data
+
+
+def test_another_image_than_the_answers_is_refused_and_not_kept(server: Server) -> None:
+    answer = server.client.post("/v1/classify", content=plain("red", size=(43, 31))).json()
+    form: dict[str, Any] = {"data": {"id": answer["id"], "label": "dog"}, "files": {"image": plain("blue", size=(43, 31))}}
+    assert refusal(server.client.post("/v1/feedback", **form)) == (400, "wrong_image")
+    assert not (server.folder / "store" / f"{answer['id']}.csv").exists()
+    form["files"] = {"image": plain("red", size=(43, 31))}
+    assert server.client.post("/v1/feedback", **form).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -402,6 +414,9 @@ def test_a_killed_worker_comes_back_and_sigterm_drains(serve: Serve) -> None:
         asking.join()
         assert answers == [200]
         assert running.process.wait(timeout=20) == 0
+        with sqlite3.connect(running.folder / "store" / "answers.db") as log:
+            assert log.execute("SELECT count(*) FROM answers").fetchone() == (2,)
+        log.close()
 
 
 @pytest.mark.parametrize(
@@ -460,8 +475,8 @@ def test_a_public_address_without_auth_can_be_meant(tmp_path: Path) -> None:
 def test_why_is_told_on_request_and_training_images_only_where_configuration_allows(server: Server, serve: Serve) -> None:
     assert "why" not in server.client.post("/v1/classify", content=plain("lime")).json()
     assert server.client.post("/v1/classify?explain=true", content=plain("lime")).json()["why"]["nearest"] == []
-    with serve(explain_neighbours="true") as telling:
-        answer = telling.client.post("/v1/classify?explain=true", content=plain("lime")).json()
+    with serve(explain_neighbours="true", max_requests="1") as telling:  # an explanation takes no second place
+        answer = telling.client.post("/v1/classify?explain=1", content=plain("lime")).json()
     places = base64.b64decode(answer["why"]["places"].removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(places)).size == (8, 8)
     assert [each["document"] for each in answer["why"]["nearest"]] == ["b.pdf", "a.pdf"]

@@ -91,7 +91,7 @@ def test_what_is_refused_says_why_and_the_rest_is_answered(browser: webdriver.Ch
     (tmp_path / "good.png").write_bytes(plain("blue"))
     texts = send(opened(browser, server), tmp_path / "bad.png", tmp_path / "good.png", answers=2)
     assert "other" in texts[0]
-    assert "not a JPEG, PNG, WEBP image" in texts[1]
+    assert "not a JPEG, PNG, WebP, AVIF, HEIC or GIF image" in texts[1]
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -1,6 +1,11 @@
+import asyncio
+import json
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.telemetry import RequestLog
 from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
 
@@ -36,3 +41,16 @@ def test_services_of_one_user_count_apart(serve: Serve) -> None:
 def answers(server: Server) -> float:
     families = text_string_to_metric_families(server.client.get("/metrics").text)
     return sum(sample.value for family in families for sample in family.samples if sample.name == "quire_answers_total")
+
+
+def test_a_fault_of_the_service_is_logged_as_500_and_a_client_that_left_as_499(capsys: pytest.CaptureFixture[str]) -> None:
+    async def status_of(ending: BaseException) -> Any:
+        async def app(*_: Any) -> None:
+            raise ending
+
+        with pytest.raises(type(ending)):
+            await RequestLog(app)({"type": "http", "method": "POST", "path": "/v1/classify"}, None, None)  # type: ignore[arg-type]
+        return json.loads(capsys.readouterr().out)["status"]
+
+    assert asyncio.run(status_of(ZeroDivisionError())) == 500
+    assert asyncio.run(status_of(asyncio.CancelledError())) == 499

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quire.model.manifest import read_manifest
 from quire.model.predictor import Predictor
 from quire.training.text import count
-from quire.training.text_model import Images, Texts, write_both, write_text
-from tests.quire.model.test_predictor import LABELS, write_model
-from tests.quire.training.test_text_model import SELECTIVE, SETTINGS, SIZE, made_up
+from quire.training.text_model import Images, Texts
+from tests.quire.model.test_predictor import write_model
+from tests.quire.training.test_text_model import SETTINGS, SIZE, made_up, write_both, write_texts
 from tests.service.conftest import Serve
 
 pytestmark = pytest.mark.server
@@ -24,14 +23,14 @@ SAID = ["chat miaule", "<b>CHIEN</b> aboie", "chaise&nbsp;&amp; lampe", "👩‍
 
 def texts() -> Texts:
     said, targets = made_up()
-    return Texts(count(said, SETTINGS.analyser), targets, np.arange(SIZE) // 3 % 6 - 1)
+    return Texts(count(said, SETTINGS.analyser), targets, np.arange(SIZE) // 3 % 6, np.arange(SIZE))
 
 
 @pytest.fixture(scope="module")
 def both(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Predictor]]:
     folder, known = write_model(tmp_path_factory.mktemp("both")), texts()
     images = Images(np.ones(SIZE, bool), 2 * np.eye(3)[known.targets], np.full(SIZE, 0.1))
-    write_both(folder, read_manifest(folder)[0], known, images, SETTINGS, SELECTIVE)
+    write_both(folder, known, images)
     with serve(model=str(folder), max_characters="20000", keep_images="both") as running:
         yield running.client, Predictor(folder)
 
@@ -79,7 +78,7 @@ def test_what_is_no_item_is_refused(both: tuple[httpx.Client, Predictor], reques
 
 
 def test_a_model_of_texts_alone_reads_no_image(serve: Serve, tmp_path: Path) -> None:
-    write_text(tmp_path, texts(), LABELS, SETTINGS, SELECTIVE, {"texts": "0" * 64})
+    write_texts(tmp_path, texts())
     with serve(model=str(tmp_path)) as running:
         assert running.client.get("/health").status_code == 200
         assert running.client.post("/v1/classify", json={"text": "chien aboie"}).json()["decision"] == "dog"

@@ -17,7 +17,8 @@ from quire.items.tables import Item, read_table
 from stages.extract import extract
 from tests.conftest import ROOT, Encode, run
 
-BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "max_seconds": 20.0, "table": None}
+BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "min_side": 1}
+BOUNDS |= {"max_images": 1000, "max_bytes": 10**9, "max_memory": 512, "max_seconds": 20.0, "table": None}
 
 
 def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[Item]:
@@ -95,11 +96,11 @@ def test_image_files_keep_their_bytes_whatever_their_names_say(tmp_path: Path, m
 
 def test_an_image_file_that_cannot_be_kept_is_a_row_with_its_reason(tmp_path: Path, make_image: Encode) -> None:
     whole = make_image(size=(200, 200))
-    files = {"a.jpg": make_image(), "cut.jpg": whole[: len(whole) // 2], "large.jpg": whole, "n.gif": make_image("GIF")}
+    files = {"a.jpg": make_image(), "cut.jpg": whole[: len(whole) // 2], "large.jpg": whole, "n.bmp": make_image("BMP")}
     rows = {row.source: row for row in extracted(tmp_path, files, max_pixels=10_000)}
-    assert (rows["cut.jpg"].key, rows["large.jpg"].key, rows["n.gif"].key) == ("cut.jpg", "large.jpg", None)
+    assert (rows["cut.jpg"].key, rows["large.jpg"].key, rows["n.bmp"].key) == ("cut.jpg", "large.jpg", None)
     assert rows["large.jpg"].reason == "200 x 200 pixels, over the limit of 10000"
-    assert rows["n.gif"].reason == "neither a PDF nor a JPEG, PNG or WebP image"
+    assert rows["n.bmp"].reason == "neither a PDF nor a JPEG, PNG, WebP, AVIF, HEIC or GIF image"
     cut = extracted(tmp_path, {})[1]
     assert (cut.reason or "").startswith("damaged: ")
     assert (cut.status, cut.image, cut.image_sha256) == ("rejected", None, None)
@@ -110,6 +111,29 @@ def test_a_group_is_a_source_joined_with_those_that_hold_an_equal_image(tmp_path
     files = {"c.pdf": pdf([one, two]), "b.pdf": pdf([two, three]), "z.jpg": three, "a.jpg": make_image(seed=4), "x.txt": b"x"}
     groups = {row.source: row.group for row in extracted(tmp_path, files)}
     assert groups == {"c.pdf": "b.pdf", "b.pdf": "b.pdf", "z.jpg": "b.pdf", "a.jpg": "a.jpg", "x.txt": "x.txt"}
+
+
+def test_content_that_several_files_hold_is_named_once(
+    tmp_path: Path, make_image: Encode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logo = make_image(seed=9)
+    extracted(tmp_path, {f"{name}.pdf": pdf([make_image(seed=number), logo]) for number, name in enumerate("abc")})
+    assert capsys.readouterr().out.count("a_page1_index0: 2 other files hold an equal image") == 1
+
+
+def test_what_is_over_a_bound_of_a_document_is_a_row_with_its_reason(tmp_path: Path, make_image: Encode) -> None:
+    images = [make_image(seed=0), make_image(size=(40, 9)), make_image(seed=1), make_image(seed=2)]
+    files = {"a.pdf": pdf(images), "own.jpg": make_image(size=(40, 9))}
+    rows = extracted(tmp_path, files, min_side=10, max_images=2)
+    assert [(row.key, row.status, row.reason) for row in rows] == [
+        ("a_page0_index0", "kept", None),
+        ("a_page1_index0", "rejected", "40 x 9 pixels, a side under the minimum of 10"),
+        ("a_page2_index0", "kept", None),
+        ("a_page3_index0", "rejected", "over the limit of 2 images a document"),
+        ("own.jpg", "kept", None),
+    ]
+    rows = extracted(tmp_path, {}, max_bytes=len(images[0]) + len(images[1]) + 10)
+    assert [row.reason for row in rows[2:4]] == [f"over the limit of {len(images[0]) + len(images[1]) + 10} bytes a document"] * 2
 
 
 def test_what_was_converted_is_noted(tmp_path: Path, make_image: Encode) -> None:
@@ -228,7 +252,9 @@ def test_a_name_that_is_no_text_costs_one_row(tmp_path: Path, make_image: Encode
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("dpi", 0), ("max_pages", 0), ("max_pixels", -1), ("max_pixels", 10**9), ("max_seconds", float("nan"))]
+    ("name", "value"),
+    [("dpi", 0), ("max_pages", 0), ("max_pixels", -1), ("max_pixels", 10**9), ("max_seconds", float("nan"))]
+    + [(name, 0) for name in ("min_side", "max_images", "max_bytes", "max_memory")],
 )
 def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: float) -> None:
     with pytest.raises(BadInput, match=rf"params.yaml: extract.{name}: "):
@@ -253,7 +279,7 @@ def test_a_file_that_takes_too_long_costs_one_row(tmp_path: Path, make_image: En
     rows = extracted(tmp_path, {"a.pdf": pdf([make_image()]), "slow.pdf": slow, "z.pdf": pdf([make_image()])}, max_seconds=0.5)
     assert [(row.source, row.status, row.reason) for row in rows] == [
         ("a.pdf", "kept", None),
-        ("slow.pdf", "rejected", "not done after 0.5 s"),
+        ("slow.pdf", "rejected", "not done after 0.5 s of processor time, which is the limit"),
         ("z.pdf", "kept", None),
     ]
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["a_page0_index0.jpg", "z_page0_index0.jpg"]

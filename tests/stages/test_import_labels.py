@@ -13,6 +13,7 @@ from stages.import_labels import import_labels
 from tests.stages.test_extract import BOUNDS
 
 KEYS = ["a", "b", "c", "d"]
+TABLES = ["sep=;\r\nfile;label\r\na.png;cat\r\n", "Filename,Label\na.png,cat\n,\n", "sep=,\nkey,label\na,cat\n"]
 LENIENT = dict.fromkeys(LOSSES, 1.0)
 PARAMETERS: dict[str, Any] = {
     "classes": ["cat", "dog", "other"],
@@ -144,7 +145,17 @@ def test_votes_of_several_exports_count_together(tmp_path: Path) -> None:
 def test_feedback_of_the_service_counts_for_the_image_of_that_content(tmp_path: Path) -> None:
     feedback = "key,sha256,label,annotator\n5f2d5a0c,sha-b,dog,feedback eve\n"
     labels, _ = imported(tmp_path, {"5f2d5a0c.csv": feedback})
-    assert (labels["b"].label, labels["b"].votes) == ("dog", 1)
+    assert (labels["b"].label, labels["b"].votes) == ("dog", 0)  # no annotator's vote
+
+
+def test_feedback_that_differs_is_listed_and_no_loss(tmp_path: Path) -> None:
+    feedback = "key,sha256,label,annotator\n1,sha-a,dog,feedback eve\n"
+    labels, report = imported(
+        tmp_path, {"1.csv": feedback, "e.json": ecotag(("1", "a", "cat"))}, tolerated=dict.fromkeys(LOSSES, 0.9)
+    )
+    assert (labels["a"].label, labels["a"].votes, labels["a"].agreement) == ("cat", 1, 1.0)
+    assert report["feedback"] == [{"key": "a", "label": "cat", "feedback": {"dog": 1}}]
+    assert report["tie"] == report["conflict"] == []
 
 
 def test_label_studio_answers_that_are_no_votes(tmp_path: Path) -> None:
@@ -282,7 +293,7 @@ def test_a_label_of_an_image_that_is_not_kept_goes_to_no_other(tmp_path: Path, s
 
 
 def test_a_name_that_begins_like_an_upload_is_found_as_it_is(tmp_path: Path) -> None:
-    url = "s3://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
+    url = "https://bucket/000edd72-8c4b_page0%5Findex0.png?X-Amz-Date=1"
     content = json.dumps([task(1, "x", annotation(1, "cat"), image=url)])
     labels, _ = imported(tmp_path, {"e.json": content}, [item("000edd72-8c4b_page0_index0")])
     assert list(labels) == ["000edd72-8c4b_page0_index0"]
@@ -292,6 +303,28 @@ def test_a_spreadsheets_csv_is_read(tmp_path: Path) -> None:
     labels, report = imported(tmp_path, {"e.csv": '\ufefffile;label\r\na.png;cat\r\n"b.png";dog\r\n;\r\n'})
     assert {key: row.label for key, row in labels.items()} == {"a": "cat", "b": "dog"}
     assert report["empty"] == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_as_excel_and_others_write_it(tmp_path: Path, table: str, encoding: str) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "t.csv").write_bytes(table.encode(encoding))
+    labels, _ = imported(tmp_path, {})
+    assert {key: row.label for key, row in labels.items()} == {"a": "cat"}
+
+
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "t.csv").write_bytes("file,label\né.png,cat\n".encode("cp1252"))
+    with pytest.raises(BadInput, match=r"t\.csv: not UTF-8 text: .*save it as UTF-8"):
+        imported(tmp_path, {})
+
+
+def test_people_who_were_deleted_are_people(tmp_path: Path) -> None:
+    gone = [annotation(1, label) | {"completed_by": None, "id": number} for number, label in enumerate(["cat", "cat", "dog"])]
+    labels, _ = imported(tmp_path, {"e.json": json.dumps([task(1, "a", *gone)])})
+    assert (labels["a"].label, labels["a"].votes) == ("cat", 3)
 
 
 def test_a_person_without_an_id_is_an_error(tmp_path: Path) -> None:
@@ -353,6 +386,15 @@ def test_counts_that_differ_from_the_rows_are_a_warning(tmp_path: Path) -> None:
             json.dumps([task(1, "a", annotation(1, "cat") | {"result": [{"type": "choices", "value": {"choices": "cat"}}]})]),
             "valid list",
         ),
+        (
+            json.dumps([{"image": "a.png", "id": 1, "choice": "cat", "annotation_id": 1}]),
+            "JSON-MIN, .* export as JSON",
+        ),
+        ("annotation_id,annotator,choice,id,image,lead_time\n1,1,cat,1,a.png,1\n", "e.json: Label Studio's CSV, .* export as JSON"),
+        (json.dumps({"images": [], "categories": [], "annotations": []}), "e.json: COCO, .* export as JSON"),
+        (json.dumps({"id": 1, "result": [], "task": {}}), "e.json: one annotation out of a storage .* as JSON"),
+        (json.dumps(task(1, "a")), "e.json: one task of Label Studio's: export the project as JSON"),
+        (f"{json.dumps(task(1, 'a'))}\n{json.dumps(task(2, 'b'))}", "e.json: not JSON: .*; of JSON lines make one list"),
         ("[" * 100_000, "e.json: not JSON: "),
         ('{"a": ' + "1" * 5000 + "}", "e.json: not JSON: "),
         ("key,label\n" + "a" * 200_000 + ",cat\n", "e.json: not CSV: field larger than field limit"),

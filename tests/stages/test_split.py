@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -14,15 +15,21 @@ RATIOS: dict[SetName, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 LABELS = ("cat", "dog", "other")
 
 
-def written(tmp_path: Path, documents: dict[str, int], frozen: str = "key,set\n", **parameters: Any) -> dict[str, Assignment]:
-    """Split documents of so many images each, labels in turn; an image's key is `<document>_<number>`. Twins are one group."""
+def written(
+    tmp_path: Path, documents: dict[str, int], frozen: str = "key,set\n", by_feedback: str = "", **parameters: Any
+) -> dict[str, Assignment]:
+    """Split documents of so many images each, labels in turn; an image's key is `<document>_<number>`. Twins are one group.
+
+    Of keys with that ending only feedback gave the label.
+    """
     items, labels = [], []
     for document, count in documents.items():
         group = "twins" if document.startswith("twin") else document
         for number in range(count):
             key = f"{document}_{number}"
             items.append(Item(key=key, source=document, page=number, index=0, status="kept", image=f"{key}.jpg", group=group))
-            labels.append(Label(key, LABELS[(number + len(items)) % 3], 1, 1.0))
+            votes = 0 if by_feedback and key.endswith(by_feedback) else 1
+            labels.append(Label(key, LABELS[(number + len(items)) % 3], votes, 1.0))
     write_table(tmp_path / "items.csv", Item, items)
     write_table(tmp_path / "labels.csv", Label, labels)
     (tmp_path / "frozen.csv").write_text(frozen)
@@ -167,3 +174,51 @@ def test_a_ledger_without_groups_is_an_error(tmp_path: Path) -> None:
 
 def test_a_few_groups_fill_every_set(tmp_path: Path) -> None:
     assert set(assigned(tmp_path, {"a": 9, "b": 1, "c": 1}).values()) == {"train", "validation", "test"}
+
+
+def test_feedback_gives_no_label_of_the_test_set(tmp_path: Path) -> None:
+    """Who sends feedback has seen the model's answer: documents with such a label are for training and validation."""
+    rows = written(tmp_path, MANY, by_feedback="_4")
+    sent = {key.rsplit("_", 1)[0] for key in rows if key.endswith("_4")}
+    assert len(sent) > 30
+    assert {row.set for key, row in rows.items() if key.rsplit("_", 1)[0] in sent} == {"train", "validation"}
+    assert Counter(row.set for row in rows.values())["test"] > 10
+    assert len({row.key for row in rows.values() if row.key in {f"{name}_4" for name in sent}}) == len(sent)
+
+
+def test_of_a_frozen_test_document_an_image_that_feedback_labelled_is_left_out(tmp_path: Path) -> None:
+    first = assigned(tmp_path, MANY)
+    frozen = "key,set\n" + "".join(f"{key},test\n" for key, name in first.items() if name == "test")
+    later = assigned(tmp_path, MANY, frozen, by_feedback="_4")
+    tested = {key for key, name in first.items() if name == "test"}
+    assert tested - set(later) == {key for key in tested if key.endswith("_4")}
+    assert {later[key] for key in tested & set(later)} == {"test"}
+
+
+def test_two_classes_are_enough_and_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", ("cat", "dog", "cat"))
+    assert len(assigned(tmp_path, MANY)) == sum(MANY.values())
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", ("cat", "cat", "cat"))
+    with pytest.raises(BadInput, match=r"labels.csv: all labels are cat; a classifier needs two classes"):
+        assigned(tmp_path, MANY)
+
+
+def test_classes_that_are_missing_from_the_training_set_are_named(tmp_path: Path) -> None:
+    frozen = "key,set\none_0,test\ntwo_0,validation\n"  # a cat is left for train
+    with pytest.raises(BadInput, match=r"labels.csv: too few groups hold dog, other: none is left for train"):
+        assigned(tmp_path, {"one": 1, "two": 1, "three": 1}, frozen)
+
+
+def test_the_sets_and_their_labels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = assigned(tmp_path, MANY)
+    labels = {row.key: row.label for row in read_table(tmp_path / "labels.csv", Label)}
+    told = capsys.readouterr().out.splitlines()
+    for name, line in zip(RATIOS, told, strict=True):
+        counts = Counter(labels[key] for key, own in sets.items() if own == name)
+        assert line == f"split: {name}: {counts.total()} images, " + ", ".join(f"{counts[label]} {label}" for label in LABELS)
+
+
+def test_ratios_may_miss_one_by_a_rounding_and_no_more(tmp_path: Path) -> None:
+    assert assigned(tmp_path, MANY, ratios={"train": 0.8, "validation": 0.1, "test": 0.1 + 5e-7})
+    with pytest.raises(BadInput, match=r"^params.yaml: split.ratios: .* are not positive numbers that sum to 1"):
+        assigned(tmp_path, MANY, ratios={"train": 0.8, "validation": 0.1, "test": 0.1 + 5e-6})

@@ -10,10 +10,17 @@ from pydantic import ValidationError
 from quire.command import BadInput
 from quire.items.annotations.ecotag import read_ecotag
 from quire.items.annotations.label_studio import read_label_studio
-from quire.items.annotations.table import read_table_of_labels
+from quire.items.annotations.table import read_table_of_labels, text_of
 from quire.items.annotations.votes import Export
 
 PULLED = re.compile(r"(?P<project>.+)-(?P<time>\d{8}T\d{6}Z)-[0-9a-f]{8}\.json")  # as labelling/pull.py names an export
+
+
+OTHERS: tuple[tuple[set[str], str], ...] = (
+    ({"images", "categories"}, "COCO, which says where something is, not what an image shows: export as JSON instead"),
+    ({"task", "result"}, "one annotation out of a storage of Label Studio's: export the project as JSON instead"),
+    ({"data", "annotations"}, "one task of Label Studio's: export the project as JSON, a list of tasks, instead"),
+)  # of JSON objects that people have, their keys, and what to choose instead
 
 
 def export_files(annotations: Path, *, needed: bool) -> list[Path]:
@@ -45,13 +52,7 @@ def is_pulled(source: str) -> bool:
 def read_export(content: bytes, source: str) -> Export:
     """Read one file of any known format; `source` names it. Raises BadInput that names file, place and value."""
     try:
-        text = content.decode("utf-8-sig")
-        if not text.lstrip().startswith(("{", "[")):
-            return read_table_of_labels(text, source)
-        parsed = json.loads(text)
-        return read_label_studio(parsed, source) if isinstance(parsed, list) else read_ecotag(parsed, source)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{source}: not UTF-8 text: {error}") from error
+        return _read(content, source)
     except csv.Error as error:
         raise BadInput(f"{source}: not CSV: {error}") from error
     except ValidationError as error:
@@ -59,7 +60,20 @@ def read_export(content: bytes, source: str) -> Export:
     except BadInput:
         raise
     except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, nested too deep
-        raise BadInput(f"{source}: not JSON: {error}") from error
+        lines = "; of JSON lines make one list, [line, line]" if "Extra data" in str(error) else ""
+        raise BadInput(f"{source}: not JSON: {error}{lines}") from error
+
+
+def _read(content: bytes, source: str) -> Export:
+    text = text_of(content, source)
+    if not text.lstrip().startswith(("{", "[")):
+        return read_table_of_labels(text, source)
+    parsed = json.loads(text)
+    if isinstance(parsed, list):
+        return read_label_studio(parsed, source)
+    if what := next((what for keys, what in OTHERS if keys <= parsed.keys()), ""):
+        raise BadInput(f"{source}: {what}")
+    return read_ecotag(parsed, source)
 
 
 def _problem(error: ValidationError) -> str:

@@ -28,11 +28,16 @@ def losses(outcomes: Mapping[str, Outcome], orphans: Iterable[tuple[Vote, Match]
 
 
 def remarks(outcomes: Mapping[str, Outcome], exports: Iterable[Export], ledger: Ledger) -> dict[str, Found]:
-    """What is said of images and is no loss: dissent, equal images under two labels, and what the exports remark."""
+    """What is no loss: dissent, feedback that differs from the label, equal images under two labels, and the exports' remarks."""
     said = {(remark.kind, ledger.find(remark).key or remark.name) for export in exports for remark in export.remarks}
     dissent = {key: outcome for key, outcome in outcomes.items() if outcome.label and outcome.agreement < 1}
     return {
         "dissent": _with_counts(dissent, "labelled"),
+        "feedback": [
+            {"key": key, "label": outcome.label, "feedback": outcome.differing}
+            for key, outcome in outcomes.items()
+            if outcome.differing
+        ],
         "duplicate": _duplicates(outcomes, ledger.kept),
         **{kind: [{"key": key} for found, key in sorted(said) if found == kind] for kind in ("skipped", "empty", "in_progress")},
     }

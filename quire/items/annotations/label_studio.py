@@ -1,11 +1,13 @@
 """Label Studio's JSON export: a task for each image, with the annotations of each person."""
 
+import base64
+import binascii
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -33,13 +35,16 @@ class _Region(BaseModel):
 
 
 class _Annotation(BaseModel):
-    completed_by: int | _Person
+    id: int = 0
+    completed_by: int | _Person | None  # None: the person was deleted
     was_cancelled: bool = False
     updated_at: str = ""
     result: list[_Region]
 
     @property
     def annotator(self) -> str:
+        if self.completed_by is None:
+            return f"label-studio:deleted, annotation {self.id}"
         return f"label-studio:{self.completed_by.id if isinstance(self.completed_by, _Person) else self.completed_by}"
 
     @property
@@ -61,8 +66,10 @@ class _Task(BaseModel):
 def read_label_studio(content: list[Any], source: str) -> Export:
     """The votes of an export; skips, empty answers and drafts are remarks, predictions nothing.
 
-    Raises pydantic's ValidationError, and BadInput for a task that names no image.
+    Raises pydantic's ValidationError, and BadInput for a task that names no image and for Label Studio's other exports.
     """
+    if content and isinstance(content[0], dict) and "data" not in content[0] and "annotation_id" in content[0]:
+        raise BadInput(f"{source}: Label Studio's JSON-MIN, which leaves out what was skipped: export as JSON instead")
     export, seen, names = Export(source), defaultdict(list), set()
     for task in TypeAdapter(list[_Task]).validate_python(content):
         name, other_name = _names(task, source)
@@ -83,9 +90,29 @@ def _names(task: _Task, source: str) -> tuple[str, str]:
         return task.data.file_name, ""
     if not task.data.image:
         raise BadInput(f"{source}: task {task.id}: data has neither file_name nor image")
-    path = unquote(urlsplit(task.data.image).path)
+    path = _path(task.data.image)
     uploaded = re.search(r"/upload/(?:.*/)?[0-9a-f]{8}-([^/]+)$", path)
     return path, uploaded[1] if uploaded else ""
+
+
+def _path(address: str) -> str:
+    """The path of the image in what Label Studio writes for it.
+
+    Addresses of storages are names of objects as they are (`s3://bucket/50%.png`). Local storage has the path in the query, the
+    proxy of a storage the whole address, in base64.
+    """
+    if found := re.match(r"(?:s3|gs|azure-blob)://[^/]*/(.*)", address, re.DOTALL):
+        return found[1]
+    parts = urlsplit(address)
+    query = parse_qs(parts.query)
+    if parts.path.endswith("/local-files/") and query.get("d"):
+        return query["d"][0]
+    if parts.path.endswith(("/resolve/", "/presign/")) and query.get("fileuri"):
+        try:
+            return _path(base64.b64decode(query["fileuri"][0].replace(" ", "+"), validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise BadInput(f"{address}: its fileuri is no base64: {error}") from error
+    return unquote(parts.path)
 
 
 def _given(task: _Task) -> Iterator[dict[str, str]]:

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from quire.items.annotations.exports import is_pulled
 from quire.items.annotations.votes import Export, Remark, Vote
@@ -32,6 +33,11 @@ def readings(name: str) -> Iterator[str]:
             yield stem
 
 
+def uploaded_name(name: str) -> str:
+    """A file's name as Label Studio keeps it: blanks become `_`, and all but letters, digits and `-_.` goes."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
+
+
 class Ledger:
     """The rows of the ledger by all that exports may call them.
 
@@ -57,6 +63,9 @@ class Ledger:
         """The kept item that is meant, by the first reading of its name that fits and, where it is given, by SHA-256."""
         own, *older = next(filter(any, map(self._fitting, (said.name, said.other_name))), [None])
         fits = [key for key in (own, *older) if key]
+        if not fits and said.other_name:
+            named = (key for reading in readings(said.other_name) for key in self._uploaded.get(reading, ()))
+            fits = list(dict.fromkeys(named))
         if said.sha256:
             return self._of_content(said.sha256, own, fits)
         if own and said.source in self.todays:
@@ -64,6 +73,16 @@ class Ledger:
         if len(fits) != 1:
             return Match(None, "one of several" if fits else "absent", tuple(fits))
         return self._kept(fits[0])
+
+    @cached_property
+    def _uploaded(self) -> dict[str, list[str]]:
+        """The rows by the names that an upload to Label Studio gives them: as Django's `get_valid_filename`, of NFC and of NFD."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for key in sorted(self.rows):
+            names = {key, *older_keys(self.rows[key])}
+            for name in {uploaded_name(unicodedata.normalize(form, name)) for name in names for form in ("NFC", "NFD")}:
+                found[unicodedata.normalize("NFC", name)].append(key)
+        return found
 
     def _uses_todays_keys(self, export: Export) -> bool:
         """Whether `quire labels pull` wrote it, or it names an item of a subfolder by the key that only today's version gives."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+FEEDBACK = "csv:feedback "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
@@ -24,6 +26,11 @@ class Vote:
     date: str = ""
     edited: str = ""
     other_name: str = ""
+
+    @property
+    def is_feedback(self) -> bool:
+        """Whether it was sent to the service, by somebody who had seen the model's answer: `service/store.py` names them so."""
+        return self.annotator.startswith(FEEDBACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +55,28 @@ class Export:
     names: frozenset[str] = frozenset()
 
 
+Kind = Literal["labelled", "unlabelled", "conflict", "incomplete", "tie"]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What the votes on one image come to: a label, or why there is none.
 
-    `voters` are the annotators who said something, `counts` how many of them said each label, by label.
+    `voters` are the people who counted, `counts` how many of them said each label, by label. Where `by_feedback`, nobody else said
+    anything. `differing` are the labels of feedback that are not the image's, and how many people sent each.
     """
 
-    kind: Literal["labelled", "unlabelled", "conflict", "incomplete", "tie"]
+    kind: Kind
     voters: int
     counts: dict[str, int]
     label: str | None = None
+    by_feedback: bool = False
+    differing: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def votes(self) -> int:
+        """How many annotators counted; 0 where only feedback did, which is no annotation."""
+        return 0 if self.by_feedback else self.voters
 
     @property
     def agreement(self) -> float:
@@ -79,17 +97,27 @@ def decide(votes: Iterable[Vote], min_votes: int) -> Outcome:
     """The outcome for one image: each annotator has one vote, and more than half of the votes decide.
 
     An annotator with two labels is a conflict, fewer than `min_votes` annotators are incomplete, and half of them are a tie.
+    Feedback counts where nobody else said anything, and never costs a label: what differs is told, for people to label.
     """
-    said = opinions(votes)
-    counts = Counter(label for labels in said.values() for label in labels)
-    label = max(counts, key=lambda name: counts[name], default=None)
-    kind: Literal["labelled", "unlabelled", "conflict", "incomplete", "tie"] = "labelled"
-    if label is None:
+    all_votes = list(votes)
+    sent = opinions(vote for vote in all_votes if vote.is_feedback)
+    said = opinions(vote for vote in all_votes if not vote.is_feedback)
+    by_feedback = bool(sent) and not said
+    counts = Counter(label for labels in (sent if by_feedback else said).values() for label in labels)
+    voters = len(sent if by_feedback else said)
+    kind, label = _majority(counts, voters, min_votes)
+    if by_feedback and label is None:
         kind = "unlabelled"
-    elif counts.total() > len(said):
-        kind = "conflict"
-    elif len(said) < min_votes:
-        kind = "incomplete"
-    elif 2 * counts[label] <= len(said):
-        kind = "tie"
-    return Outcome(kind, len(said), dict(sorted(counts.items())), label if kind == "labelled" else None)
+    differing = Counter(other for labels in sent.values() for other in labels if other != label)
+    return Outcome(kind, voters, dict(sorted(counts.items())), label, by_feedback, dict(sorted(differing.items())))
+
+
+def _majority(counts: Counter[str], voters: int, min_votes: int) -> tuple[Kind, str | None]:
+    label = max(counts, key=lambda name: counts[name], default=None)
+    if label is None:
+        return "unlabelled", None
+    if counts.total() > voters:
+        return "conflict", None
+    if voters < min_votes:
+        return "incomplete", None
+    return ("tie", None) if 2 * counts[label] <= voters else ("labelled", label)

@@ -1,16 +1,13 @@
-"""What was found in files, kept by their content, so that a file that is known is not read again. Safe to delete at any time.
+"""What was found in files, kept by their content, so that a file that is known is not read again.
 
 An entry is a zip file, not compressed: `found.json` with a row for all that was found, and the bytes of each image under its
 number. Its name is made of the file's SHA-256 and of all else that decides: the parameters, the readers' code, the versions of
-the libraries. It is written beside and renamed, so what bears the name is whole; two runs at once write the same.
+the libraries.
 """
 
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,11 +15,10 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from quire import decode
+from quire import decode, repair
+from quire.cache import name_of, open_folder, partial
 from quire.command import BadInput
 from quire.items.readers.kinds import Bounds, Found, read
-
-LEFT_BEHIND = 86_400  # seconds after which what a killed run had begun is taken for that
 
 
 class Cache:
@@ -30,14 +26,10 @@ class Cache:
 
     def __init__(self, folder: Path, bounds: Bounds) -> None:
         self.folder, self.bounds = folder, bounds
-        code = sorted([decode.__file__, *map(str, Path(__file__).parent.glob("*.py"))])
+        code = sorted([decode.__file__, repair.__file__, *map(str, Path(__file__).parent.glob("*.py"))])
         hashes = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
-        deciding = json.dumps([asdict(bounds), version("pymupdf"), version("pillow"), hashes])
-        self.way = hashlib.sha256(deciding.encode()).hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        for begun in folder.glob("partial-*"):
-            if begun.stat().st_mtime < time.time() - LEFT_BEHIND:
-                shutil.rmtree(begun, ignore_errors=True)
+        self.way = name_of([asdict(bounds), *map(version, ("pymupdf", "pillow", "pi-heif")), hashes])
+        open_folder(folder)
 
     def keep(self, path: Path) -> str:
         """Read a file into the cache, unless its content is there; return its SHA-256."""
@@ -68,12 +60,12 @@ class Cache:
 
     def _write(self, entry: Path, found: Iterable[Found]) -> None:
         rows = []
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix="partial-") as folder:
-            with zipfile.ZipFile(Path(folder, "entry"), "w") as archive:
+        with partial(self.folder) as written:
+            with zipfile.ZipFile(written, "w") as archive:
                 for number, each in enumerate(found):
                     archive.writestr(str(number), each.data)
                     sha256 = hashlib.sha256(each.data).hexdigest() if each.data else ""
                     rows.append(asdict(replace(each, data=b"", sha256=sha256)) | {"data": ""})
                 archive.writestr("found.json", json.dumps(rows))
             entry.parent.mkdir(exist_ok=True)
-            os.replace(Path(folder, "entry"), entry)
+            os.replace(written, entry)

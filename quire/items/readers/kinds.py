@@ -1,8 +1,10 @@
 """What kind a file is, by its content, and the reader of that kind: a function from bytes to what is found in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from quire.decode import READS, image_extension
 
 Kind = Literal["pdf", "image_file"]
 Source = Literal["embedded", "page"]
@@ -36,26 +38,26 @@ class Found:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The parameters of `extract` that decide what is found in a file."""
+    """The parameters of `extract` that decide what is found in a file: work, not time, so that a busy machine finds the same."""
 
     source: Source
     dpi: int
     max_pages: int
-    max_pixels: int
+    max_pixels: int  # of an image
+    min_side: int  # pixels of an image in a document; below are rules, borders and shadows
+    max_images: int  # of a document
+    max_bytes: int  # of all images of a document
+    max_memory: int  # MB that reading a file may take beside one image of `max_pixels`
 
 
-def image_extension(head: bytes) -> Literal["jpg", "png", "webp"] | None:
-    """Which of the images that Quire decodes the bytes begin as."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    return "webp" if head.startswith(b"RIFF") and head[8:12] == b"WEBP" else None
+def is_repeat(hashes: Sequence[str | None]) -> bool:
+    """Whether the last image of a document repeats the first: there are several, and their contents are equal."""
+    return len(hashes) > 1 and hashes[0] == hashes[-1]
 
 
 def kind_of(head: bytes) -> Kind | None:
     """The kind of a file that begins with these bytes, `HEAD` of them; a PDF may begin with some junk, as viewers allow."""
-    if image_extension(head):
+    if image_extension(head[:64]):
         return "image_file"
     return "pdf" if b"%PDF-" in head[:HEAD] else None
 
@@ -72,4 +74,4 @@ def read(data: bytes, bounds: Bounds) -> Iterator[Found]:
 
         yield from read_image_file(data, bounds)
     else:
-        yield Found(problem="neither a PDF nor a JPEG, PNG or WebP image" if data else "empty file")
+        yield Found(problem=f"neither a PDF nor a {READS} image" if data else "empty file")

@@ -71,3 +71,25 @@ def test_an_outcome_counts_right_wrong_and_unsure() -> None:
     )
     assert [found[name]["value"] for name in ("right", "decided_wrong", "unsure")] == [0.5, 0.25, 0.5]
     assert found["reasons"] == {"low_confidence": 1, "unfamiliar": 1}
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "file;label;kind\r\ncats/b.jpg;cat;\r\n;;\r\n",
+        "sep=;\r\nFile; Label\r\ncats/b.jpg ; cat\r\n",
+        "Filename\tLabel\ncats/b.jpg\tcat\n\t\n",
+        "file,label\n\ncats/b.jpg,cat\n,\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_may_come_from_a_spreadsheet(tmp_path: Path, listed: str, encoding: str) -> None:
+    place(tmp_path, "cats/b.jpg")
+    (tmp_path / "list.csv").write_bytes(listed.encode(encoding))
+    assert [(each.label, each.kind) for each in challenge_set(tmp_path, LABELS)] == [("cat", "cat")]
+
+
+def test_a_list_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes("file,label\né.jpg,cat\n".encode("cp1252"))
+    with pytest.raises(BadInput, match=r"list\.csv: not UTF-8 text: .*save it as UTF-8"):
+        challenge_set(tmp_path, LABELS)

@@ -45,7 +45,7 @@ def test_every_image_has_a_row_whatever_the_classes_are_called(tmp_path: Path, p
     assert [row for row in table if row.set == "test"] == tested
     columns = in_columns(tested, LABELS, kept("red", "even"), tmp_path / "predictions.csv")
     assert columns.keys.tolist() == ["even", "red"]
-    assert columns.groups.tolist() == ["even.pdf", "red.pdf"]
+    assert columns.documents.tolist() == [0, 1]
     assert columns.correct.tolist() == columns.answered.tolist() == [False, True]
     assert columns.given.tolist() == pytest.approx([1 / 3, 1], abs=1e-6)
     assert columns.squared_error.tolist() == pytest.approx([2 / 3, 0], abs=1e-5)

@@ -30,11 +30,11 @@ def sizes(size: tuple[int, int] = (60, 40)) -> np.ndarray[tuple[int, int], np.dt
     return np.array([size] * len(COLOURS), np.float64)
 
 
-TARGETS = np.arange(len(COLOURS)) % 3
+TARGETS, DOCUMENTS = np.arange(len(COLOURS)) % 3, np.arange(len(COLOURS))
 
 
 def test_what_hangs_on_colour_alone_stays_through_all_that_keeps_the_colour(predictor: Predictor, files: list[Path]) -> None:
-    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    report = robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, seed=0)
     stay = {name: part["predictions"]["value"] for name, part in report["changes"].items()}
     assert report["images"] == len(COLOURS)
     assert stay.pop("grey") == pytest.approx(1 / 3)
@@ -43,15 +43,15 @@ def test_what_hangs_on_colour_alone_stays_through_all_that_keeps_the_colour(pred
 
 def test_a_decision_may_change_where_the_prediction_stays(predictor: Predictor, files: list[Path]) -> None:
     """Grey, a red image is a cat still, but none that the model is sure of."""
-    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    report = robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, seed=0)
     assert report["changes"]["grey"]["decisions"]["value"] == 0
 
 
 def test_a_baseline_that_knows_the_size_alone_follows_the_size(predictor: Predictor, files: list[Path]) -> None:
     wide = [(30, 20) if target == 0 else (60, 40) if target == 1 else (120, 80) for target in TARGETS]
-    report = robustness(predictor, files, np.array(wide, np.float64), TARGETS, seed=0)
+    report = robustness(predictor, files, np.array(wide, np.float64), TARGETS, DOCUMENTS, seed=0)
     assert report["changes"]["mirrored"]["size_baseline"]["value"] < 1  # the files are all of one size
-    report = robustness(predictor, files, sizes(), TARGETS, seed=0)
+    report = robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, seed=0)
     assert report["changes"]["mirrored"]["size_baseline"]["value"] == 1
 
 
@@ -59,13 +59,13 @@ def test_of_many_images_a_seeded_draw_is_read_and_no_other(
     predictor: Predictor, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "MOST", 9)
-    first, again, other = (robustness(predictor, files, sizes(), TARGETS, seed) for seed in (1, 1, 2))
+    first, again, other = (robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, seed) for seed in (1, 1, 2))
     assert first["images"] == 9
     assert first == again
     assert first["changes"]["grey"]["predictions"] != other["changes"]["grey"]["predictions"]
     for number in set(range(len(files))) - set(Random(1).sample(range(len(files)), 9)):
         files[number].unlink()
-    assert robustness(predictor, files, sizes(), TARGETS, 1) == first
+    assert robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, 1) == first
 
 
 def test_each_change_is_what_it_is_called() -> None:

@@ -1,6 +1,6 @@
 from typing import Literal
 
-from quire.items.groups import with_groups
+from quire.items.groups import equal_across, with_groups
 from quire.items.tables import Item
 
 
@@ -34,3 +34,17 @@ def test_repeats_join_and_what_has_no_image_joins_nothing() -> None:
 def test_a_long_chain_takes_no_long_time() -> None:
     chain = [item(f"{number:06}", str(number + side)) for number in range(5_000) for side in (0, 1)]
     assert set(groups(*chain)) == {"000000"}
+
+
+def test_contents_of_several_sources_are_named_the_commonest_first() -> None:
+    rows = [
+        item("a", "1"),
+        item("a", "1", "repeat"),
+        item("b", "1"),
+        item("c", "2"),
+        item("d", "2"),
+        item("e", "2"),
+        item("f", "3"),
+    ]
+    rejected = [item("g", "3", "rejected"), item("h", None), item("i", None)]
+    assert equal_across([*rows, *rejected]) == [("c-2", 2), ("a-1", 1)]

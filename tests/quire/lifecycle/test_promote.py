@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from git import Repo
 
-from quire.lifecycle.promote import Paired
-from quire.lifecycle.promotions import champions
+from quire.model.manifest import hash_part
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
@@ -44,24 +43,13 @@ def reset(project: Path) -> None:
     run(project, "dvc", "checkout")
 
 
-def promote(project: Path, command: str = "promote") -> subprocess.CompletedProcess[str]:
-    return run(project, sys.executable, "-m", "quire", command, check=False)
+def promote(project: Path, *options: str, command: str = "promote") -> subprocess.CompletedProcess[str]:
+    return run(project, sys.executable, "-m", "quire", command, *options, check=False)
 
 
 def history(project: Path) -> list[dict[str, str]]:
     with (project / "deploy" / "promotions.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-@pytest.mark.parametrize(("alone", "p_value"), [((0, 0), 1.0), ((3, 3), 0.65625), ((5, 0), 0.03125), ((0, 5), 1.0)])
-def test_the_paired_test_is_mcnemars(alone: tuple[int, int], p_value: float) -> None:
-    assert Paired(20, *alone).p_value == p_value
-
-
-def test_a_rollback_takes_the_last_champion_away() -> None:
-    actions = [("promoted", "1"), ("refused", ""), ("promoted", "2"), ("rolled back", "1"), ("promoted", "3")]
-    rows = [{"action": action, "version": version} for action, version in actions]
-    assert [row["version"] for row in champions(rows)] == ["1", "3"]
 
 
 @pytest.mark.pipeline
@@ -85,11 +73,10 @@ def test_a_worse_model_is_refused_whatever_its_gate_says(restored: Path) -> None
     commit(restored, "a model that says dog")
     refused = promote(restored)
     assert refused.returncode == 1
-    assert (
-        f"promote: refused, worse than version 1: {HELD_OUT} images that neither was fitted on, right alone: champion "
-        in refused.stdout
-    )
+    assert f"promote: refused, worse than version 1: {HELD_OUT} images of " in refused.stdout
+    assert "documents that neither was fitted on, right alone: champion " in refused.stdout
     assert history(restored)[-1]["action"] == "refused"
+    assert promote(restored, "--margin", "1").returncode == promote(restored, "--accept", "me: I like dogs").returncode == 1
 
 
 @pytest.mark.pipeline
@@ -106,12 +93,22 @@ def test_a_model_that_fails_its_gate_is_refused(restored: Path) -> None:
 
 @pytest.mark.pipeline
 @pytest.mark.filterwarnings("default:.*loader strategy is deprecated")  # MLflow's own use of SQLAlchemy
-def test_an_equal_model_is_promoted_served_and_rolled_back(restored: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_few_documents_wants_a_person_and_can_go_back(
+    restored: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{restored}/mlflow.db")
     first = history(restored)[0]["model"]
     move_bias(restored, 0.25)
     commit(restored, "a model with another bias")
-    assert f"no worse than version 1: {HELD_OUT} images that neither was fitted on" in promote(restored).stdout
+    refused = promote(restored)
+    assert refused.returncode == 1
+    assert f"refused, too few documents to show it no worse than version 1: {HELD_OUT} images of " in refused.stdout
+    assert " documents that neither was fitted on, right alone: champion 0, candidate 1, net loss between -0." in refused.stdout
+    assert "margin 0.05; --accept 'NAME: REASON' takes it all the same" in refused.stdout
+    accepted = promote(restored, "--accept", "Jo: the bias was wrong")
+    assert accepted.returncode == 0, accepted.stderr
+    assert "too few documents" in history(restored)[-1]["reason"]
+    assert history(restored)[-1]["reason"].endswith("; accepted: Jo: the bias was wrong")
     second = history(restored)[-1]["model"]
     assert (first != second, history(restored)[-1]["version"]) == (True, "2")
 
@@ -120,8 +117,39 @@ def test_an_equal_model_is_promoted_served_and_rolled_back(restored: Path, serve
         said = served.client.post("/v1/classify", content=image).json()["model"]
         assert (said["version"], said["commit"]) == (second[:12], history(restored)[-1]["commit"])
 
-    assert "version 1 of commit" in promote(restored, "rollback").stdout
+    (restored / "deploy" / "promotions.csv").unlink()  # the registry knows
+    assert "version 1 of commit" in promote(restored, command="rollback").stdout
     with serve(model="models:/quire@champion") as served:
         assert served.client.post("/v1/classify", content=image).json()["model"]["version"] == first[:12]
-    again = promote(restored, "rollback")
-    assert again.stderr == "rollback: error: deploy/promotions.csv: no champion before the present one\n"
+    again = promote(restored, command="rollback")
+    assert again.stderr == "rollback: error: models:/quire@champion: the registry names no champion before the present one\n"
+
+
+@pytest.mark.pipeline
+def test_what_is_shown_to_lose_less_than_the_margin_needs_nobody(restored: Path) -> None:
+    move_bias(restored, 0.5)
+    commit(restored, "another bias")
+    done = promote(restored, "--margin", "0.3")
+    assert done.returncode == 0, done.stdout
+    assert f"no worse than version 1: {HELD_OUT} images of " in done.stdout
+
+
+@pytest.mark.pipeline
+def test_held_out_is_told_by_content_and_with_the_whole_document(demo: Path) -> None:
+    """An image that the champion was fitted on under another name or as a challenge image is none, nor what hangs on it."""
+    from quire.items.tables import Assignment, Item, read_table
+    from quire.lifecycle.promote import _fitted, _held_out
+    from quire.model.predictor import Predictor
+
+    candidate, fitted = Predictor(demo / "model"), _fitted(demo)
+    images, documents = _held_out(demo, fitted, candidate)
+    assert len(images) == len(documents) == HELD_OUT
+    tested = {row.key for row in read_table(demo / "data" / "split.csv", Assignment) if row.set == "test"}
+    rows = [item for item in read_table(demo / "data" / "items.csv", Item) if item.key in tested]
+    of_group = [item for item in rows if item.group == rows[0].group]
+    assert len(of_group) > 1
+    without, _ = _held_out(demo, fitted | {str(rows[0].image_sha256)}, candidate)
+    assert len(without) == HELD_OUT - len(of_group)
+    challenge = next(image.file for image in images if image.kind != "test")
+    without, _ = _held_out(demo, fitted | {hash_part(challenge)}, candidate)
+    assert len(without) == HELD_OUT - 1

@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from quire.items.tables import write_npz
+from quire.model import predictor as module
 from quire.model.manifest import (
     ACTIVATION_MAP,
     ANSWER,
@@ -152,3 +154,19 @@ def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest.model_copy(update={"parts": manifest.parts | {ENCODER: hash_part(tmp_path / ENCODER)}}))
     with pytest.raises(InvalidModel, match=r"image_encoder.onnx: not a model that ONNX Runtime loads"):
         Predictor(tmp_path)
+
+
+def test_the_product_that_asks_the_processor_is_the_one_that_onnx_writes() -> None:
+    shapes = {"a": (TensorProto.UINT8, [1, 64]), "b": (TensorProto.INT8, [64, 16]), "y": (TensorProto.INT32, [1, 16])}
+    a, b, y = (helper.make_tensor_value_info(name, *shape) for name, shape in shapes.items())
+    graph = helper.make_graph([helper.make_node("MatMulInteger", ["a", "b"], ["y"])], "g", [a, b], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="")
+    assert base64.b64decode(module.PRODUCT) == model.SerializeToString(deterministic=True)
+
+
+def test_where_bytes_would_overflow_they_are_multiplied_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "product.onnx").write_bytes(base64.b64decode(module.PRODUCT))
+    for saturates, precise in ((True, "1"), (False, "0")):
+        monkeypatch.setattr(module, "_saturates", lambda saturates=saturates: saturates)
+        options = module.load_session(tmp_path / "product.onnx").get_session_options()
+        assert options.get_session_config_entry("session.x64quantprecision") == precise

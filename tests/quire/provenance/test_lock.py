@@ -1,12 +1,11 @@
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
 from git import Repo
 
 from quire.command import BadInput
-from quire.provenance.lock import LOCK, Difference, differences, machine_differences, promised, read_lock
+from quire.provenance.lock import LOCK, Difference, differences, promised, read_lock
 from tests.conftest import commit
 
 BEFORE = """
@@ -59,13 +58,6 @@ def test_a_commit_that_promises_nothing_we_can_make_is_refused(tmp_path: Path) -
     assert promised(tmp_path, "HEAD") == read_lock(BEFORE)
     with pytest.raises(BadInput, match="nowhere: no such commit here"):
         promised(tmp_path, "nowhere")
-
-
-def test_machines_are_compared_by_what_changes_last_digits() -> None:
-    before, after = ({"instruction_set": kind, "libraries": {"numpy": "2"}} for kind in ("AVX512", "AVX2"))
-    assert machine_differences(json.dumps(before), json.dumps(after)) == ["instruction_set AVX512 became AVX2"]
-    assert machine_differences(json.dumps(before), json.dumps(before)) == []
-    assert machine_differences(None, "{}") == ["the machine of the committed run was not recorded"]
 
 
 def test_the_committed_lock_is_of_the_code_that_is_here() -> None:

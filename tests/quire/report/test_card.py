@@ -8,20 +8,21 @@ import pytest
 
 from quire.evaluation.details import Details
 from quire.evaluation.gate import judge
-from quire.evaluation.metrics import describe, outcome, proportion
+from quire.evaluation.metrics import describe, outcome, share
 from quire.report.card import model_card
 from tests.quire.evaluation.rows import predictions
 from tests.quire.model.test_predictor import THRESHOLDS
 
 LINEAGE = {"images": "0" * 64}
+SHOWN = ("auroc_known", "auroc_unknown", "unfamiliar_strangers", "unfamiliar_known", "unfamiliar_unknown")
 
 
 def details(labels: list[str], **change: Any) -> Details:
     """Of 40 images of the first two labels, five of them wrong; the challenge set has a kind for each label."""
     found = describe(predictions([0.9] * 40, [number % 8 > 0 for number in range(40)]), labels, seed=0)
-    half = np.arange(4) < 2
-    challenge = {"images": 4, **outcome(half, half), "reasons": {"low_confidence": 2, "unfamiliar": 0}}
-    stays = {"predictions": proportion(3, 4), "decisions": proportion(2, 4), "size_baseline": proportion(1, 4)}
+    half, each = np.arange(4) < 2, np.arange(4)
+    challenge = {"images": 4, **outcome(half, half, each), "reasons": {"low_confidence": 2, "unfamiliar": 0}}
+    stays = {"predictions": share(np.arange(4) < 3), "decisions": share(np.arange(4) < 2), "size_baseline": share(np.arange(4) < 1)}
     made: Any = {
         "labels": labels,
         "images": {
@@ -29,17 +30,26 @@ def details(labels: list[str], **change: Any) -> Details:
         },
         "test": found,
         "cross_validation": found,
-        "baselines": {"majority": proportion(20, 40), "size": proportion(22, 40)},
+        "baselines": {"majority": share(np.arange(40) < 20), "size": share(np.arange(40) < 22)},
         "margin_over_baselines": 0.325,
         "thresholds": THRESHOLDS,
-        "pooling": {"weights": {"image": 1.0, "which": 0.5, "any": 0.9}, "damping": {"limit": 0.3, "scale": 0.1, "share": 0.92}},
+        "pooling": {
+            "weights": {"image": 1.0, "which": 0.5, "any": 0.9},
+            "damping": {"limit": 0.3, "scale": 0.1, "share_any": 0.92, "share_which": 0.7},
+        },
         "challenge": {"all": challenge, "kinds": dict.fromkeys(labels, challenge)},
         "robustness": {"images": 4, "changes": {"half_size": stays}},
         "protocols": {
-            "head_alone": proportion(30, 40),
-            "leave_one_cluster_out": {"clusters": 8, "pooled": outcome(half, half), "head_alone": outcome(half, ~half)},
+            "head_alone": share(np.arange(40) < 30),
+            "leave_one_cluster_out": {
+                "clusters": 8, "images": 4, "pooled": outcome(half, half, each), "head_alone": outcome(half, ~half, each)
+            },
             "few_labels": [{"documents": 5, "images": 20.2, "accuracy": 0.8, "lowest": 0.7, "highest": 0.9}],
-            "unfamiliarity_scores": {"nearest training images": 0.9},
+            "unfamiliarity_scores": {"distance": dict.fromkeys(SHOWN, 0.9)},
+            "precision": {
+                "outcomes": {"int8": outcome(half, half, each), "fp32": outcome(half, ~half, each)},
+                "both_answer": 20, "differing": share(np.arange(20) < 1),
+            },
         },
     }  # fmt: skip
     return made | change  # type: ignore[no-any-return]
@@ -63,7 +73,7 @@ def tables(text: str) -> list[list[str]]:
 )
 def test_every_row_of_every_table_has_the_columns_of_its_head(labels: list[str]) -> None:
     found = tables(card(details(labels)))
-    assert len(found) == 11
+    assert len(found) == 12
     for head, line, *rows in found:
         assert rows
         assert re.fullmatch(r"\|(---\|)+", line)
@@ -90,13 +100,13 @@ def test_of_many_classes_the_worst_are_shown() -> None:
 def test_the_card_says_the_figures_and_what_failed() -> None:
     text = card(details(["cat", "dog"]))
     assert "The gate is **not passed**." in text
-    assert "| accuracy | 0.875 (0.739–0.945) | 0.875 (0.739–0.945) |" in text
+    assert "| accuracy | 0.875 (0.707–0.966) | 0.875 (0.707–0.966) |" in text
     assert "| margin_over_baselines | 0.325 | at least 0.5 | failed |" in text
     assert "| test.accuracy | 0.875 | at least 0.8 | passed |" in text
-    assert "| dog | cat | 5 | 1.000 (0.566–1.000) |" in text
+    assert "| dog | cat | 5 | 1.000 (0.413–1.000) |" in text
     assert "1.00 (image), 0.50 (which), 0.90 (any)" in text
     assert "up to a distance of 0.300 from the training images" in text
-    assert "| challenge set, all 2 kinds | 4 | 0.500 (0.150–0.850) |" in text
+    assert "| challenge set, all 2 kinds | 4 | 0.500 (0.045–0.955) |" in text
     assert "| the head alone | 0.500" in text
 
 
@@ -115,4 +125,14 @@ def test_what_is_not_there_is_left_out_or_said() -> None:
     assert "| challenge set | none: `quire add` brings one in | | | |" in text
     assert "there is no zero-shot expert | 0.500" in text
     assert "damping" not in text
-    assert "**so few images cannot show**: label more." in text
+    assert (
+        "**Risk.** Not met: asked for is that at most 5.0 % of the answers are wrong, but 20 documents can show no more than 4.0 %"
+        in text
+    )
+
+
+def test_risk_share_answered_and_reason_are_a_sentence_each() -> None:
+    text = card(details(["cat", "dog"]))
+    assert "- **Risk.** At most 4.0 % of the answers given are wrong; 20 documents show that with 90 % confidence (5.0 %" in text
+    assert "- **Share answered.** Of images that it has not seen, 100 % get an answer; for the others it says *unsure*." in text
+    assert "`low_confidence` where the model itself thinks that its likeliest label is wrong with more than\n  50 % probab" in text

@@ -16,15 +16,14 @@ def item(key: str) -> Item:
     return Item(key=key, source=f"{key}<>.pdf", page=2, index=0, status="kept", width=48, height=32, image=f"{key}.jpg")
 
 
-def issues(given: list[float], tested: int = 0) -> LabelIssues:
+def issues(given: list[float]) -> LabelIssues:
     """Of images labelled as class 1; the model gives that label these probabilities and predicts class 0 below one half."""
     made = predictions([1 - share for share in given], [share >= 0.5 for share in given])
     made = replace(
         made, given=np.array(given), targets=np.ones(len(given), np.int64), predicted=(np.array(given) >= 0.5).astype(np.int64)
     )
     keys = [str(key) for key in made.keys]
-    sets = {key: "test" if number < tested else "train" for number, key in enumerate(keys)}
-    return find_label_issues(made, LABELS, {key: item(key) for key in keys}, sets)
+    return find_label_issues(made, LABELS, {key: item(key) for key in keys})
 
 
 def test_the_least_probable_label_is_first_and_equals_go_by_key() -> None:
@@ -32,12 +31,12 @@ def test_the_least_probable_label_is_first_and_equals_go_by_key() -> None:
     assert [(issue.item.key, issue.prediction) for issue in found.shown] == [
         ("image-01", "cat"), ("image-03", "cat"), ("image-02", "<b>dog|"), ("image-00", "<b>dog|")
     ]  # fmt: skip
-    assert (found.labels, found.differing, found.asked) == (4, 2, 2)
+    assert (found.labels, found.differing) == (4, 2)
 
 
 def test_the_page_holds_its_images_and_says_what_is_asked_again(tmp_path: Path, make_image: Encode) -> None:
     shares = np.linspace(0.05, 0.95, 30).tolist()
-    found = issues(shares, tested=5)
+    found = issues(shares)
     for number in range(30):
         (tmp_path / f"image-{number:02}.jpg").write_bytes(make_image(seed=number, size=(900, 300)))
     pages = []
@@ -48,7 +47,6 @@ def test_the_page_holds_its_images_and_says_what_is_asked_again(tmp_path: Path, 
     assert len(re.findall(r'src="data:image/jpeg;base64,/9j/', pages[0])) == 24
     text = re.sub(r"<[^>]*>", " ", pages[0])
     assert re.findall(r"\b15\b", text)  # differ
-    assert re.findall(r"\b10\b", text)  # are asked again: not those of the test set
     assert "quire labels push" in text
     assert "image-00&lt;&gt;.pdf" in pages[0]
     assert "&lt;b&gt;dog|" in pages[0]

@@ -22,7 +22,7 @@ def drawn(count: int, explainer: Explainer, folder: Path) -> tuple[int, set[obje
     files = {name: folder / f"{name}.png" for name in ("asked", "red", "green")}
     for name, file in files.items():
         Image.new("RGB", (40, 30), GREEN if name == "green" else RED).save(file)
-    mistakes = [Mistake("asked", "dog", "cat", 0.5 + number / 100, "test set") for number in range(count)]
+    mistakes = [Mistake("asked", "dog", "cat", 0.5 + number / 100) for number in range(count)]
     draw_mistakes(mistakes, count, files, explainer, folder / "sheet.png")
     with Image.open(folder / "sheet.png") as sheet:
         return sheet.height, {colour for _, colour in sheet.convert("RGB").getcolors(2**24) or []}
@@ -41,7 +41,7 @@ def test_no_mistakes_are_a_sheet_too(explainer: Explainer, tmp_path: Path) -> No
 def test_the_most_confident_mistakes_come_first_and_all_are_counted() -> None:
     confidences = [0.5 + number / 100 for number in range(40)]
     part = predictions(confidences, [number % 4 == 0 for number in range(40)])
-    mistakes, count = find_mistakes({"test set": part}, ["cat", "dog"])
+    mistakes, count = find_mistakes(part, ["cat", "dog"])
     assert (count, len(mistakes)) == (30, SHEET)
     assert [mistake.key for mistake in mistakes[:3]] == ["image-39", "image-38", "image-37"]
-    assert (mistakes[0].label, mistakes[0].prediction, mistakes[0].where) == ("dog", "cat", "test set")
+    assert (mistakes[0].label, mistakes[0].prediction, mistakes[0].confidence) == ("dog", "cat", 0.89)

@@ -36,6 +36,19 @@ def test_the_gradient_is_zero_at_the_solution_wherever_it_starts(images: int) ->
     assert np.array_equal(elsewhere.bias, head.bias)
 
 
+@pytest.mark.parametrize("images", [60, 400])
+def test_features_that_are_read_anew_each_time_give_the_same(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, targets = problem(images)
+    inputs, offsets, penalty = inputs + 3, np.zeros((images, 3)), ridge(3, 0.01, 0.3, 2)
+    held = solve(inputs, offsets, targets, penalty)
+    monkeypatch.setattr("quire.training.heads.HELD", 0)
+    monkeypatch.setattr("quire.training.rows.CHUNK", 7)
+    monkeypatch.setattr("quire.training.heads.CHUNK", 7)
+    streamed = solve(inputs, offsets, targets, penalty)
+    assert np.array_equal(streamed.weight, held.weight)
+    assert np.array_equal(streamed.bias, held.bias)
+
+
 def test_weights_lie_on_the_grid_and_the_bias_has_no_mean() -> None:
     inputs, targets = problem()
     head = solve(inputs, np.zeros((60, 3)), targets, ridge(3, 0.01, 0.01, None))

@@ -25,10 +25,10 @@ def test_the_graphs_answer_as_the_modules_do_and_are_the_same_bytes(tmp_path: Pa
     experts = zero_shot({"a": ["281 tabby"], "b": ["151 Chihuahua"], "c": "background"}, ["a", "b", "c"])
     nearest = Nearest(torch.from_numpy(draws.random((30, 1280))), torch.arange(30) % 3, 3, 2)
     head = Head(draws.normal(size=(3, 1280)), draws.normal(size=3))
-    pooled = Pooled(head, experts, np.array([1.5, 0.7, 1.3]), Damping(2, 0.1, 0.2, 0.9), nearest).eval()
+    pooled = Pooled(head, experts, np.array([1.5, 0.7, 1.3]), Damping(2, 0.1, 0.2, 0.9, 0.7), nearest).eval()
     images = draws.integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     for folder in (tmp_path / "one", tmp_path / "two"):
-        export_encoder(encoder, 64, folder)
+        export_encoder(encoder, 64, folder / ENCODER)
         export_answer(pooled, encoder, 64, folder)
     with torch.inference_mode():
         read = encoder(torch.from_numpy(images))

@@ -62,3 +62,40 @@ def test_no_expert_weighs_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(pooling, "RIDGE", 1e-6)
     assert pooling.fit_weights(*experts(which=-1))[1] == 0
+
+
+def test_the_pooling_is_fitted_on_damped_opinions_of_labels_that_others_have_too() -> None:
+    """An image whose label nothing else has lies at no distance that says anything of the damping."""
+    from quire.training.damping import fit_damping
+    from quire.training.familiarity import FARTHEST
+    from quire.training.pooling import Opinions, experts, fit_pooling, fit_weights, pooled
+
+    draws = np.random.default_rng(0)
+    targets = np.arange(90) % 3
+    head = 2 * np.eye(3)[targets] + draws.normal(size=(90, 3))
+    zero_shot = np.zeros((90, 2, 3))
+    zero_shot[:, 0, :2] = np.where(targets[:, None] == [0, 1], -0.1, -3)
+    zero_shot[:, 1, :2] = np.where(targets < 2, 2, -2)[:, None]
+    distances = draws.uniform(0.1, 0.5, (90, 3)) * [1, 1, 0]
+    distances[0] = [FARTHEST, 0.3, 0]
+    opinions = Opinions(head, zero_shot, distances)
+    pooling = fit_pooling(opinions, targets, 0.9, background=2)
+    own = distances[np.arange(90), targets]
+    damping = fit_damping(own[1:], targets[1:], zero_shot[1:], 0.9, 2)
+    assert pooling.damping.described() == damping.described()
+    expected = experts(damping, opinions)
+    assert expected[:, 0] == pytest.approx(damping.of(head, distances))
+    assert np.array_equal(expected[:, 1:], zero_shot)
+    assert np.array_equal(pooling.weights, fit_weights(expected, targets))
+    assert pooling.logits(opinions) == pytest.approx(pooled(expected, pooling.weights))
+
+
+def test_opinions_of_some_and_the_unfamiliarity_of_what_is_answered() -> None:
+    from quire.training.pooling import Opinions
+
+    opinions = Opinions(np.eye(3), np.zeros((3, 2, 3)), np.arange(9.0).reshape(3, 3))
+    some = opinions.of(np.array([True, False, True]))
+    assert np.array_equal(some.head, np.eye(3)[[0, 2]])
+    assert some.zero_shot.shape == (2, 2, 3)
+    assert np.array_equal(some.distances, [[0, 1, 2], [6, 7, 8]])
+    assert opinions.unfamiliarity(np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]])).tolist() == [1, 3, 8]

@@ -31,8 +31,8 @@ def settings(groups: Any) -> "Settings":
 
     selective = Selective(max_risk=0.05, confidence=0.9, max_error_probability=0.2, in_distribution_quantile=0.99)
     return Settings(
-        backbone="efficientnet-lite0", image_size=64, resize="crop", epochs=3, patience=3, weight_decay=0.01, fine_tune=False,
-        fine_tune_epochs=1, fine_tune_batch_size=8, fine_tune_learning_rate=0.0001, seed=0, selective=selective,
+        backbone="efficientnet-lite0", precision="fp32", image_size=64, resize="crop", epochs=3, patience=3, weight_decay=0.01,
+        fine_tune=False, fine_tune_epochs=1, fine_tune_batch_size=8, fine_tune_learning_rate=0.0001, seed=0, selective=selective,
         zero_shot=ZeroShotSettings(groups=groups, named_against_background=0.03),
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def spoiled(strategy: "Frozen", rows: NDArray[np.bool_]) -> "Frozen":
     """The same with some of the images turned into nonsense."""
     from dataclasses import replace
 
-    features = strategy.features.copy()
+    features = np.array(strategy.features)
     features[rows] = -100
     return replace(strategy, features=features)
 

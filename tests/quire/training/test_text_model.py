@@ -9,11 +9,10 @@ from scipy.special import log_softmax, softmax
 from quire.model.analyser import Analyser
 from quire.model.manifest import FUSION, InvalidModel, read_manifest, write_manifest
 from quire.model.predictor import Predictor
-from quire.training.cross_validation import TEST
 from quire.training.selective import Selective
 from quire.training.text import count
 from quire.training.text_expert import TextSettings, fit_text, out_of_fold_text
-from quire.training.text_model import Images, Texts, write_both, write_text
+from quire.training.text_model import Images, Texts, bare, with_both, with_text
 from tests.quire.model.test_predictor import LABELS, write_model
 
 SETTINGS = TextSettings(analyser=Analyser(replacements={"greffier": "chat"}, words=2, characters=(2, 5), bits=12), ridge=0.1)
@@ -34,31 +33,37 @@ def made_up() -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.int64]]]:
 @pytest.fixture(scope="module")
 def texts() -> Texts:
     said, targets = made_up()
-    return Texts(count(said, SETTINGS.analyser), targets, np.arange(SIZE) // 3 % 6 - 1)
+    return Texts(count(said, SETTINGS.analyser), targets, np.arange(SIZE) // 3 % 6, np.arange(SIZE))
 
 
-def test_an_item_is_predicted_by_what_never_saw_its_fold_nor_the_test_set(texts: Texts) -> None:
+def write_texts(folder: Path, texts: Texts) -> Path:
+    """A model of texts alone."""
+    write_manifest(folder, with_text(folder, bare(LABELS, {"texts": "0" * 64}), texts, SETTINGS, SELECTIVE)[0])
+    return folder
+
+
+def write_both(folder: Path, texts: Texts, images: Images) -> Path:
+    """The colours' model with text."""
+    manifest, alone = with_text(folder, read_manifest(folder)[0], texts, SETTINGS, SELECTIVE)
+    write_manifest(folder, with_both(folder, manifest, texts, alone, images, SELECTIVE)[0])
+    return folder
+
+
+def test_an_item_is_predicted_by_what_never_saw_its_fold(texts: Texts) -> None:
     held_out = out_of_fold_text(texts.counts, texts.targets, texts.fold_of, 3, 0.1)
-    for fold in (TEST, 0):
-        seen, out = (texts.fold_of != fold) & (texts.fold_of != TEST), texts.fold_of == fold
-        expert = fit_text(texts.counts[seen], texts.targets[seen], 3, 0.1)
-        expected = expert.logits(texts.counts[out])
-        scale = held_out.logits[out] / expected  # a weight of the fold's own
-        assert scale == pytest.approx(np.full_like(scale, scale[0, 0]))
-        assert held_out.unfamiliarity[out] == pytest.approx(expert.unfamiliarity(texts.counts[out]))
+    seen, out = texts.fold_of != 0, texts.fold_of == 0
+    expert = fit_text(texts.counts[seen], texts.targets[seen], 3, 0.1)
+    expected = expert.logits(texts.counts[out])
+    scale = held_out.logits[out] / expected  # a weight of the fold's own
+    assert scale == pytest.approx(np.full_like(scale, scale[0, 0]))
+    assert held_out.unfamiliarity[out] == pytest.approx(expert.unfamiliarity(texts.counts[out]))
     assert (held_out.logits.argmax(1) == texts.targets).mean() > 0.9
-    moved = texts.targets.copy()
-    moved[texts.fold_of == TEST] = 0
-    again = out_of_fold_text(texts.counts, moved, texts.fold_of, 3, 0.1)
-    assert np.array_equal(again.logits, held_out.logits)
-    assert np.array_equal(again.weights, held_out.weights)
 
 
 def test_a_model_of_texts_alone_answers_as_it_was_fitted(tmp_path: Path, texts: Texts) -> None:
-    sha256 = write_text(tmp_path, texts, LABELS, SETTINGS, SELECTIVE, {"texts": "0"})
-    predictor, fitted = Predictor(tmp_path), texts.fitted
-    assert (predictor.sha256, predictor.modalities) == (sha256, ("text",))
-    expert = fit_text(texts.counts[fitted], texts.targets[fitted], 3, SETTINGS.ridge)
+    predictor = Predictor(write_texts(tmp_path, texts))
+    assert predictor.modalities == ("text",)
+    expert = fit_text(texts.counts, texts.targets, 3, SETTINGS.ridge)
     weight = predictor.manifest.pooling["text"].weights["text"]
     for text in ["chat ronronne", "<b>CHAT</b> ronronne", "greffier", "aboie", ""]:
         expected = softmax(weight * expert.logits(count([text], SETTINGS.analyser)))[0]
@@ -80,8 +85,7 @@ def both(tmp_path: Path, texts: Texts) -> Predictor:
     chosen = np.arange(SIZE) % 2 == 0
     right = np.where(np.arange(chosen.sum()) % 10 == 0, (texts.targets[chosen] + 1) % 3, texts.targets[chosen])
     images = Images(chosen, 2 * np.eye(3)[right], np.full(chosen.sum(), 0.1))
-    write_both(folder, read_manifest(folder)[0], texts, images, SETTINGS, SELECTIVE)
-    return Predictor(folder)
+    return Predictor(write_both(folder, texts, images))
 
 
 def test_each_set_of_modalities_has_its_weights_and_the_image_answers_as_before(both: Predictor) -> None:

@@ -1,7 +1,10 @@
+import base64
 from typing import Any
 
 import pytest
 
+from quire.command import BadInput
+from quire.items.annotations.label_studio import read_label_studio
 from quire.items.annotations.matching import Ledger, Match, matched, readings
 from quire.items.annotations.votes import Export, Remark, Vote
 from quire.items.tables import Item
@@ -121,3 +124,49 @@ def test_votes_go_to_their_items_and_orphans_are_sorted() -> None:
 def test_a_remark_is_found_as_a_vote_is() -> None:
     remark = Remark(kind="skipped", name="gone", source="e.json", sha256="sha-x.pdf")
     assert Ledger([X], []).find(remark) == Match("x_page0_index0")
+
+
+def _labelled(image: str, *sources: str) -> str | None:
+    """The key that a Label Studio export means by the address of an image, where these PDFs are there."""
+    tasks = [{"id": 1, "data": {"image": image}, "annotations": [{"completed_by": 1, "result": [CHOICE]}]}]
+    export = read_label_studio(tasks, "e.json")
+    return Ledger([item(source) for source in sources], [export]).find(export.votes[0]).key
+
+
+CHOICE = {"type": "choices", "value": {"choices": ["cat"]}}
+PROXIED = base64.b64encode(b"s3://b/data/50%_page0_index0.png").decode()
+
+
+@pytest.mark.parametrize(
+    ("image", "source"),
+    [
+        ("/data/local-files/?d=images/a_page0_index0.png", "a.pdf"),
+        ("/data/local-files/?d=images%2Fa%20b_page0_index0.png", "a b.pdf"),
+        ("http://host:8080/data/local-files/?d=a%2523_page0_index0.png", "a%23.pdf"),
+        ("/data/upload/1/0a1b2c3d-my_file_1_page0_index0.png", "my file (1).pdf"),
+        ("/data/upload/1/0a1b2c3d-a1_page0_index0.png", "a#1.pdf"),
+        ("/data/upload/1/0a1b2c3d-cafe_page0_index0.png", "caf\u00e9.pdf"),
+        ("/data/upload/1/0a1b2c3d-caf%C3%A9_page0_index0.png", "caf\u00e9.pdf"),
+        ("s3://b/a#1_page0_index0.png", "a#1.pdf"),
+        ("s3://b/a?_page0_index0.png", "a?.pdf"),
+        ("gs://b/x/50%25_page0_index0.png", "50%25.pdf"),
+        ("azure-blob://b/a;b_page0_index0.png", "a;b.pdf"),
+        ("https://host/b/a%20b_page0_index0.png?X-Amz-Signature=1", "a b.pdf"),
+        (f"/tasks/1/resolve/?fileuri={PROXIED}", "50%.pdf"),
+        (f"/projects/1/presign/?fileuri={PROXIED}", "50%.pdf"),
+    ],
+)
+def test_label_studios_addresses_name_the_image(image: str, source: str) -> None:
+    assert _labelled(image, source, "other.pdf") == f"{source.removesuffix('.pdf')}_page0_index0"
+
+
+def test_an_address_gives_no_label_to_an_image_of_another_name() -> None:
+    assert _labelled("s3://b/a%20b_page0_index0.png", "a%20b.pdf", "a b.pdf") == "a%20b_page0_index0"
+    assert _labelled("s3://b/a%20b_page0_index0.png", "a b.pdf") is None
+    assert _labelled("/data/upload/1/0a1b2c3d-a_b_page0_index0.png", "a b.pdf", "a_b.pdf") == "a_b_page0_index0"
+    assert _labelled("/data/upload/1/0a1b2c3d-a_b_page0_index0.png", "a b.pdf", "a (b).pdf", "a_(b).pdf") is None
+
+
+def test_a_proxied_address_that_is_none_is_named() -> None:
+    with pytest.raises(BadInput, match="fileuri is no base64"):
+        _labelled("/tasks/1/resolve/?fileuri=%%%", "a.pdf")

@@ -48,3 +48,26 @@ def test_the_latest_answer_of_an_annotator_counts() -> None:
     said = [vote("1", "cat", "2026-02"), vote("1", "dog", "2026-03"), vote("2", "cat", "2026-03"), vote("1", "other", "2026-01")]
     assert opinions(said) == {"1": {"dog"}, "2": {"cat"}}
     assert opinions([vote("1", "cat", "2026-02"), vote("1", "dog", "2026-02")]) == {"1": {"cat", "dog"}}
+
+
+def feedback(*labels: str) -> list[Vote]:
+    return [vote(f"csv:feedback {number:016x}", label) for number, label in enumerate(labels)]
+
+
+def test_a_word_from_the_annotation_tool_outranks_feedback() -> None:
+    """People who had seen the model's answer cost no label, however many they are; what they say is told."""
+    outcome = decide(votes("1cat") + feedback("dog", "dog", "cat"), 1)
+    assert (outcome.kind, outcome.label, outcome.votes, outcome.agreement) == ("labelled", "cat", 1, 1.0)
+    assert outcome.differing == {"dog": 2}
+    tied = decide(votes("1cat 2dog") + feedback("dog"), 1)
+    assert (tied.kind, tied.label, tied.differing) == ("tie", None, {"dog": 1})  # nor do they break a tie
+
+
+def test_feedback_labels_what_nobody_else_did_and_its_disagreement_is_no_loss() -> None:
+    alone = decide(feedback("dog", "dog", "cat"), 1)
+    assert (alone.kind, alone.label, alone.votes, alone.differing) == ("labelled", "dog", 0, {"cat": 1})
+    assert alone.agreement == pytest.approx(2 / 3)
+    torn = decide(feedback("dog", "cat"), 1)
+    assert (torn.kind, torn.label, torn.differing) == ("unlabelled", None, {"cat": 1, "dog": 1})
+    few = decide(feedback("dog"), 2)
+    assert (few.kind, few.label, few.differing) == ("unlabelled", None, {"dog": 1})

@@ -7,7 +7,7 @@ from quire.demo.images import pdf
 from quire.items.readers.kinds import Bounds, Found, Kind, kind_of, read
 from tests.conftest import Encode
 
-BOUNDS = Bounds(source="embedded", dpi=72, max_pages=50, max_pixels=10_000)
+BOUNDS = Bounds("embedded", 72, max_pages=50, max_pixels=10_000, min_side=1, max_images=100, max_bytes=10**7, max_memory=512)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,12 @@ BOUNDS = Bounds(source="embedded", dpi=72, max_pages=50, max_pixels=10_000)
         (b"\n" * 1000 + b"%PDF-1.7", "pdf"),
         (b"\n" * 1024 + b"%PDF-1.7", None),
         (b"\xff\xd8\xff\xe0 %PDF-", "image_file"),
-        (b"GIF89a", None),
+        (b"GIF89a", "image_file"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0", "image_file"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image_file"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "image_file"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0", None),
+        (b"II*\0", None),
         (b"", None),
     ],
 )
@@ -34,7 +39,7 @@ def test_each_kind_has_its_reader(make_image: Encode) -> None:
     assert list(read(stored, BOUNDS)) == [Found(width=48, height=32, extension="jpg", data=stored)]
     assert [(found.page, found.index, found.data) for found in read(pdf([stored]), BOUNDS)] == [(0, 0, stored)]
     assert list(read(b"", BOUNDS)) == [Found(problem="empty file")]
-    assert list(read(b"text", BOUNDS)) == [Found(problem="neither a PDF nor a JPEG, PNG or WebP image")]
+    assert list(read(b"text", BOUNDS)) == [Found(problem="neither a PDF nor a JPEG, PNG, WebP, AVIF, HEIC or GIF image")]
 
 
 def test_the_size_of_an_image_file_is_that_of_the_upright_image(make_image: Encode) -> None:
