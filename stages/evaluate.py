@@ -1,6 +1,6 @@
 """Judge the model as it is served: data, labels, split, model and challenge set → reports.
 
-python -m stages.evaluate data/images data/items.csv data/labels.csv data/split.csv model data/challenge reports
+python -m stages.evaluate data/images data/texts.csv data/items.csv data/labels.csv data/split.csv model data/challenge reports
 """
 
 from pathlib import Path
@@ -12,7 +12,6 @@ from quire.evaluation.facts import CROSSED, find_facts
 from quire.evaluation.gate import judge, verdict
 from quire.evaluation.latency import TIMED, latency
 from quire.items.tables import write_json
-from quire.model.explain import Explainer
 from quire.model.predictor import Predictor
 from quire.report.card import model_card
 from quire.report.label_issues import find_label_issues, write_label_issues
@@ -21,7 +20,7 @@ from quire.report.plots import draw_plots
 
 
 def evaluate(
-    images: Path, items: Path, labels: Path, split: Path, model: Path, challenge: Path, reports: Path,
+    images: Path, texts: Path, items: Path, labels: Path, split: Path, model: Path, challenge: Path, reports: Path,
     *, at_least: dict[str, float], at_most: dict[str, float], seed: Seed,
 ) -> None:  # fmt: skip
     """Write metrics, predictions, plots, the model card and the gate's verdict into `reports`, where `train` left its tables.
@@ -31,9 +30,9 @@ def evaluate(
     unknown figure.
     """
     predictor = CachedPredictor(model, machine().cache)
-    facts = find_facts(predictor, images, items, labels, split, reports)
+    facts = find_facts(predictor, images, texts, items, labels, split, reports)
     details = examine(predictor, facts, challenge, reports / "protocols.json", seed)
-    predictor.cache.flush()
+    predictor.flush()
     gate = judge(details, at_least, at_most)
 
     write_json(reports / "metrics.json", metrics(details))
@@ -42,13 +41,12 @@ def evaluate(
     (reports / "model_card.md").write_text(model_card(details, gate, predictor.manifest.lineage), encoding="utf-8")
 
     draw_plots(facts.predicted, predictor.labels, details["thresholds"], reports / "curves.csv", reports / "plots")
-    explainer = Explainer(predictor, neighbours=True)
     mistakes, count = find_mistakes(facts.predicted[CROSSED], predictor.labels)
-    draw_mistakes(mistakes, count, facts.files, explainer, reports / "plots" / "mistakes.png")
+    draw_mistakes(mistakes, count, facts.files, facts.texts, predictor, reports / "plots" / "mistakes.png")
 
-    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept)
+    issues = find_label_issues(facts.predicted[CROSSED], predictor.labels, facts.kept, facts.texts)
     write_label_issues(issues, images, reports / "label_issues.html")
-    timed = [facts.files[key] for key in facts.predicted[CROSSED].keys[:TIMED]]
+    timed = [(facts.files.get(key), facts.texts.get(key)) for key in facts.predicted[CROSSED].keys[:TIMED]]
     write_json(reports / "latency.json", latency(Predictor(model), timed))
     print(f"evaluate: test accuracy {details['test']['accuracy']['value']:.3f}, gate {verdict(gate)}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quire.model.predictor import Answer, Predictor
+from quire.model.predictor import Encoded, Predictor
 from quire.training.features import FeatureCache
 
 
@@ -16,14 +16,21 @@ class CachedPredictor(Predictor):
 
     def __init__(self, folder: Path, cache: Path) -> None:
         super().__init__(folder)
-        self.cache = FeatureCache(folder / self.manifest.inputs["image"].encoder, self.size, self.rule, cache)
-        self.cache.session = self.encoder
+        if "image" in self.modalities:
+            self.cache = FeatureCache(folder / self.manifest.inputs["image"].encoder, self.size, self.rule, cache)
+            self.cache.session = self.encoder
 
-    def classify(self, data: bytes) -> Answer:
-        """The answer for one encoded image. Raises UndecodableImage."""
-        return self.answer_encoded(*self.cache.row(hashlib.sha256(data).digest(), lambda: self.prepare(data)))
+    def flush(self) -> None:
+        """Write what is new to the cache."""
+        if "image" in self.modalities:
+            self.cache.flush()
 
-    def encode(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def encoded(self, data: bytes) -> Encoded:
+        """What the encoder says of one encoded image, (1, F) and (1, K). Raises UndecodableImage."""
+        features, classes = self.cache.row(hashlib.sha256(data).digest(), lambda: self.prepare(data))
+        return features, classes
+
+    def encode(self, images: NDArray[np.uint8]) -> Encoded:
         """As the predictor's, but one image at a time; a square is known by the hash of its pixels."""
         rows = [self.cache.row(hashlib.sha256(image.tobytes()).digest(), partial(np.asarray, image)) for image in images]
         features, classes = (np.concatenate(each) for each in zip(*rows, strict=True))

@@ -12,6 +12,7 @@ from quire.evaluation.facts import CROSSED, TEST, Facts
 from quire.evaluation.gate import figure
 from quire.evaluation.metrics import SetFigures, describe
 from quire.evaluation.robustness import Robustness, robustness
+from quire.evaluation.text_robustness import TextRobustness, text_robustness
 from quire.items.tables import SETS, Item
 from quire.model.predictor import Predictor
 
@@ -41,6 +42,7 @@ class Details(TypedDict):
     """The content of reports/details.json. `protocols` is what `train` wrote into reports/protocols.json."""
 
     labels: Sequence[str]
+    things: str  # what the model reads: images, texts, images and texts
     images: Images
     test: SetFigures
     cross_validation: SetFigures
@@ -49,7 +51,8 @@ class Details(TypedDict):
     thresholds: Mapping[str, Any]
     pooling: Mapping[str, Any]
     challenge: ChallengeReport | None
-    robustness: Robustness
+    robustness: Robustness | None
+    text_robustness: TextRobustness | None
     protocols: Mapping[str, Any]
 
 
@@ -70,21 +73,32 @@ def examine(predictor: Predictor, facts: Facts, challenge: Path, protocols: Path
     """All that is found. Raises BadInput for a challenge set that cannot be read."""
     test, crossed = (describe(facts.predicted[name], predictor.labels, seed) for name in (TEST, CROSSED))
     judged, sizes = facts.predicted[CROSSED], facts.sizes
-    without_pixels = baselines(sizes, judged.targets, facts.fold_of, judged.documents, seed)
-    best = max(without_pixels["majority"]["value"], without_pixels["size"]["value"])
+    shallow = baselines(sizes, facts.lengths, judged.targets, facts.fold_of, judged.documents, seed)
+    best = max(each["value"] for each in shallow.values())  # type: ignore[index]
+    pooling = list(predictor.manifest.pooling.values())[-1]  # of an item that has all that the model reads
+    there = [row for row, key in enumerate(judged.keys) if key in facts.files and "image" in predictor.modalities]
     return {
         "labels": predictor.labels,
+        "things": " and ".join(f"{modality}s" for modality in predictor.modalities),
         "images": count_images(facts.items, facts.set_of.values()),
         "test": test,
         "cross_validation": crossed,
-        "baselines": without_pixels,
+        "baselines": shallow,
         "margin_over_baselines": round(crossed["accuracy"]["value"] - best, 6),
-        "thresholds": predictor.thresholds.model_dump(),
-        "pooling": predictor.manifest.pooling["image"].model_dump(include={"weights", "damping"}),
-        "challenge": challenge_report(predictor, challenge),
+        "thresholds": pooling.thresholds.model_dump(),
+        "pooling": pooling.model_dump(include={"weights", "damping"}),
+        "challenge": challenge_report(predictor, challenge) if "image" in predictor.modalities else None,
         "robustness": robustness(
-            predictor, [facts.files[key] for key in judged.keys], sizes, judged.targets, judged.documents, seed
-        ),
+            predictor,
+            [facts.files[judged.keys[row]] for row in there],
+            sizes[there],
+            judged.targets[there],
+            judged.documents[there],
+            seed,
+        )
+        if there
+        else None,
+        "text_robustness": text_robustness(predictor, facts.texts, judged.keys.tolist(), judged.documents, seed),
         "protocols": json.loads(protocols.read_text(encoding="utf-8")),
     }
 

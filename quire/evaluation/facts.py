@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quire.evaluation.predictions import Predictions, in_columns, predict, write_predictions
-from quire.items.tables import Assignment, Item, Label, Prediction, SetName, read_table
+from quire.items.tables import Assignment, Item, Label, Prediction, SetName, read_table, read_texts
 from quire.model.predictor import Predictor
 
 TEST, CROSSED = "test set", "cross-validation"  # the second holds no image of the first: what is chosen by, is chosen by it
@@ -23,34 +23,43 @@ class Facts:
 
     items: list[Item]
     kept: Mapping[str, Item]
-    files: Mapping[str, Path]
+    files: Mapping[str, Path]  # of those with an image
+    texts: Mapping[str, str]  # of those with a text
     set_of: Mapping[str, SetName]
     predicted: Mapping[str, Predictions]
     fold_of: NDArray[np.int64]  # (N,), of those out of fold
 
     @property
     def sizes(self) -> NDArray[np.float64]:
-        """Width and height in pixels of the images predicted out of fold, (N, 2)."""
+        """Width and height in pixels of the items predicted out of fold, (N, 2); 0 without an image."""
         rows = [self.kept[key] for key in self.predicted[CROSSED].keys]
-        return np.array([(row.width, row.height) for row in rows], np.float64)
+        return np.array([(row.width or 0, row.height or 0) for row in rows], np.float64)
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """Characters of the texts of the items predicted out of fold, (N, 1); 0 without one."""
+        return np.array([[self.kept[key].text_chars or 0] for key in self.predicted[CROSSED].keys], np.float64)
 
 
-def find_facts(predictor: Predictor, images: Path, items: Path, labels: Path, split: Path, reports: Path) -> Facts:
+def find_facts(predictor: Predictor, images: Path, texts: Path, items: Path, labels: Path, split: Path, reports: Path) -> Facts:
     """Read the tables, and write reports/predictions.csv: the answers for all kept items, one image in memory at a time.
 
     Raises BadInput for a labelled image that the service would refuse and for a table that does not fit the others.
     """
     ledger = read_table(items, Item)
     kept = {str(item.key): item for item in ledger if item.status == "kept"}
-    files = {key: images / str(item.image) for key, item in kept.items()}
+    files = {key: images / str(item.image) for key, item in kept.items() if item.image}
+    said = {key: text for key, text in read_texts(texts).items() if key in kept}
     label_of = {row.key: row.label for row in read_table(labels, Label)}
     set_of = {row.key: row.set for row in read_table(split, Assignment)}
     served, out_of_fold = reports / "predictions.csv", reports / "out_of_fold.csv"
-    tested, crossed = write_predictions(served, predict(predictor, files, label_of, set_of)), read_table(out_of_fold, Prediction)
+    tested = write_predictions(served, predict(predictor, files, said, label_of, set_of))
+    crossed = read_table(out_of_fold, Prediction)
     return Facts(
         items=ledger,
         kept=kept,
         files=files,
+        texts=said,
         set_of=set_of,
         predicted={
             TEST: in_columns(tested, predictor.labels, kept, served),

@@ -8,28 +8,28 @@ from typing import TypedDict
 
 from quire.model.predictor import Predictor
 
-TIMED = 50  # images
+TIMED = 50  # items
 
 
 class Latency(TypedDict):
-    """Milliseconds from encoded bytes to an answer, one image and one thread: the median and the 95th percentile."""
+    """Milliseconds from encoded bytes and text to an answer, one item and one thread: the median and the 95th percentile."""
 
-    images: int
+    items: int
     p50_ms: float
     p95_ms: float
 
 
-def latency(predictor: Predictor, files: Iterable[Path]) -> Latency:
-    """Measure the answers for some images."""
-    milliseconds = sorted(_timed(predictor, file.read_bytes()) for file in files)
+def latency(predictor: Predictor, items: Iterable[tuple[Path | None, str | None]]) -> Latency:
+    """Measure the answers for some items, each an image's file, a text, or both."""
+    milliseconds = sorted(_timed(predictor, file.read_bytes() if file else None, text) for file, text in items)
     return {
-        "images": len(milliseconds),
+        "items": len(milliseconds),
         "p50_ms": round(statistics.median(milliseconds), 2),
         "p95_ms": round(milliseconds[int(len(milliseconds) * 0.95)], 2),
     }
 
 
-def _timed(predictor: Predictor, data: bytes) -> float:
+def _timed(predictor: Predictor, data: bytes | None, text: str | None) -> float:
     start = time.perf_counter()
-    predictor.classify(data)
+    predictor.classify_content(data, text)
     return 1000 * (time.perf_counter() - start)

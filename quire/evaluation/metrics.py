@@ -152,15 +152,23 @@ def _f1(overlap: Figure) -> Figure:
 
 
 def bootstrap(predictions: Predictions, statistic: Callable[[Predictions], float], seed: int) -> Figure:
-    """A statistic with its percentile interval over resampled documents (cluster bootstrap, Davison and Hinkley 1997, § 3.8)."""
+    """A statistic of predictions with its interval, as `resampled` makes it."""
+    return resampled(predictions.documents, lambda rows: statistic(predictions.of(rows)), seed)
+
+
+def resampled(documents: Documents, statistic: Callable[[NDArray[np.int64]], float], seed: int) -> Figure:
+    """A statistic of rows, with its percentile interval over resampled documents (Davison and Hinkley 1997, § 3.8).
+
+    A cluster bootstrap: documents are (N,), the rows' own; the statistic is given the numbers of rows, some more than once.
+    """
     draws = np.random.default_rng(seed)
-    _, document_of, sizes = np.unique(predictions.documents, return_inverse=True, return_counts=True)
+    _, document_of, sizes = np.unique(documents, return_inverse=True, return_counts=True)
     members = np.split(np.argsort(document_of, kind="stable"), np.cumsum(sizes)[:-1])
     values = []
     for _ in range(RESAMPLES):
         chosen = np.concatenate([members[number] for number in draws.integers(len(members), size=len(members))])
-        values.append(statistic(predictions.of(chosen)))
-    return _figure(statistic(predictions), *np.quantile(values, [0.025, 0.975]))
+        values.append(statistic(chosen))
+    return _figure(statistic(np.arange(len(documents))), *np.quantile(values, [0.025, 0.975]))
 
 
 def _figure(value: float, low: float, high: float) -> Figure:

@@ -14,6 +14,7 @@ from quire.model.manifest import UNSURE
 from quire.model.predictor import Predictor
 
 UNDECODABLE = "undecodable"  # the decision on an image that the service would refuse
+UNREAD = "unread"  # the decision on an item that has nothing that the model reads
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,23 @@ class Predictions:
 
 
 def predict(
-    predictor: Predictor, files: Mapping[str, Path], label_of: Mapping[str, str], set_of: Mapping[str, SetName]
+    predictor: Predictor,
+    files: Mapping[str, Path],
+    texts: Mapping[str, str],
+    label_of: Mapping[str, str],
+    set_of: Mapping[str, SetName],
 ) -> Iterator[Prediction]:
-    """The answer for the image of each key, one at a time. Raises BadInput for one with a set that the service would refuse."""
-    for key, path in sorted(files.items()):
+    """The answer for the item of each key that has an image or a text, one at a time.
+
+    Raises BadInput for an image of an item with a set that the service would refuse.
+    """
+    for key in sorted({*files, *texts}):
+        path, text = files.get(key), texts.get(key)
+        if not predictor.reads(path is not None, text is not None):
+            yield Prediction(key=key, decision=UNREAD)
+            continue
         try:
-            answer = predictor.classify(path.read_bytes())
+            answer = predictor.classify_content(path.read_bytes() if path else None, text)
         except UndecodableImage as error:
             if key in set_of:
                 raise BadInput(f"{path}: {error}") from error
@@ -61,6 +73,7 @@ def predict(
                 confidence=round(answer.confidence, 6),
                 unfamiliarity=round(answer.unfamiliarity, 6),
                 probabilities=pack(answer.probabilities.values()),
+                experts=" ".join(f"{name} {part:.3f}" for name, part in (answer.experts or {}).items()) or None,
             )
 
 
@@ -70,7 +83,7 @@ def write_predictions(path: Path, rows: Iterator[Prediction]) -> list[Prediction
 
     def passing() -> Iterator[Prediction]:
         for row in rows:
-            if row.set == "test":
+            if row.set == "test" and row.prediction:
                 tested.append(row)
             yield row
 

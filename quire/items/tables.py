@@ -100,6 +100,7 @@ class Prediction:
     confidence: float | None = None
     unfamiliarity: float | None = None
     probabilities: str | None = None
+    experts: str | None = None  # of image and text, each one's share of the log-odds of the first label over the second
 
 
 def pack(probabilities: Iterable[float]) -> str:
@@ -131,6 +132,11 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
                     f"{path}: line {reader.line_num}, column {column}: {problem['msg']}, not {problem['input']!r}"
                 ) from error
     return rows
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Each key's text, of the table `data/texts.csv`."""
+    return {row["key"]: row["text"] for row in read_csv(path)}
 
 
 def read_csv(path: Path) -> Iterator[dict[str, str]]:

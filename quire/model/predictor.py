@@ -3,7 +3,7 @@
 import base64
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -21,6 +21,7 @@ PRODUCT = (
     "CBBiEwoBeRIOCgwIBhIICgIIAQoCCBBCBAoAEA0="
 )
 
+Encoded = tuple[NDArray[np.float32], NDArray[np.float32]]  # features (N, F) and probabilities of the backbone's classes (N, K)
 Reason = Literal["low_confidence", "unfamiliar"]
 
 
@@ -33,6 +34,9 @@ class Answer:
     reason: Reason | None
     probabilities: dict[str, float]
     unfamiliarity: float
+    experts: dict[str, float] | None = (
+        None  # of image and text, each one's share of the log-odds of the first label over the second
+    )
 
     @property
     def confidence(self) -> float:
@@ -96,7 +100,7 @@ class Predictor:
         """(N, S, S, 3) uint8 → probabilities (N, C), rows that sum to 1, and unfamiliarity (N,)."""
         return self.head_of(*self.encode(images))
 
-    def encode(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def encode(self, images: NDArray[np.uint8]) -> Encoded:
         """(N, S, S, 3) uint8 → features (N, F) and probabilities of the backbone's classes (N, K), float32."""
         features, classes = run(self.encoder, ("features", "class_probabilities"), images=images)
         return features, classes
@@ -118,21 +122,41 @@ class Predictor:
         counts = self.analyser.counts(text)
         return Outputs(*run(self.text, ("probabilities", "unfamiliarity"), columns=counts.columns, counts=counts.counts))
 
-    def run_both(self, square: NDArray[np.uint8], text: str) -> Outputs:
-        """(S, S, 3) uint8 and a text → probabilities (1, C) and unfamiliarity (1,)."""
-        said = {"image": self.run(square[None]), "text": self.run_text(text)}
-        inputs = {f"probabilities_{name}": outputs.probabilities for name, outputs in said.items()}
-        inputs |= {f"unfamiliarity_{name}": outputs.unfamiliarity for name, outputs in said.items()}
-        return Outputs(*run(self.fusion, ("probabilities", "unfamiliarity"), **inputs))
+    def classify_content(self, data: bytes | None, text: str | None) -> Answer:
+        """The answer for an item of an encoded image, a text, or both, as `classify_item`. Raises UndecodableImage."""
+        return self.answer_item(self.encoded(data) if data is not None and "image" in self.modalities else None, text)
 
     def classify_item(self, square: NDArray[np.uint8] | None, text: str | None) -> Answer:
-        """The answer for an item of an image, (S, S, 3) uint8, a text, or both; what the model does not read is left aside."""
-        present = self.present(square is not None, bool(text))
-        if present == "image+text":
-            outputs = self.run_both(square, text)  # type: ignore[arg-type]
-        else:
-            outputs = self.run_text(text) if present == "text" else self.run(square[None])  # type: ignore[arg-type,index]
-        return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]), present)
+        """The answer for an item of an image, (S, S, 3) uint8, a text, or both; what the model does not read is left aside.
+
+        Raises ValueError where nothing is there that it reads.
+        """
+        return self.answer_item(self.encode(square[None]) if square is not None and "image" in self.modalities else None, text)
+
+    def answer_item(self, encoded: Encoded | None, text: str | None) -> Answer:
+        """The same for an image that is encoded, (1, F) and (1, K)."""
+        present = self.present(encoded is not None, bool(text))
+        image = self.head_of(*encoded) if encoded is not None else None
+        said = self.run_text(str(text)) if "text" in present else None
+        if image is None or said is None:
+            outputs = image or said
+            assert outputs
+            answer = self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]), present)
+            return replace(answer, experts={present: 1.0}) if len(self.modalities) > 1 else answer
+        outputs, *parts = self.pool(image, said)
+        answer = self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]), present)
+        return replace(answer, experts=_shares(dict(zip(self.modalities, parts, strict=True)), answer.probabilities))
+
+    def pool(self, image: Outputs, text: Outputs) -> tuple[Outputs, NDArray[np.float32], NDArray[np.float32]]:
+        """What image and text say together, and each one's part of the logits, (C,)."""
+        inputs = {f"probabilities_{name}": outputs.probabilities for name, outputs in (("image", image), ("text", text))}
+        inputs |= {f"unfamiliarity_{name}": outputs.unfamiliarity for name, outputs in (("image", image), ("text", text))}
+        *outputs, of_image, of_text = run(self.fusion, ("probabilities", "unfamiliarity", "said_image", "said_text"), **inputs)
+        return Outputs(*outputs), of_image[0], of_text[0]
+
+    def reads(self, image: bool, text: bool) -> bool:
+        """Whether an item has something that the model reads."""
+        return any(there and name in self.modalities for name, there in (("image", image), ("text", text)))
 
     def present(self, image: bool, text: bool) -> Modalities:
         """Which of the model's modalities an item has. Raises ValueError for none."""
@@ -158,16 +182,23 @@ class Predictor:
 
     def classify(self, data: bytes) -> Answer:
         """The answer for one encoded image. Raises UndecodableImage."""
-        return self.classify_square(self.prepare(data))
+        return self.classify_content(data, None)
+
+    def encoded(self, data: bytes) -> Encoded:
+        """What the encoder says of one encoded image, (1, F) and (1, K). Raises UndecodableImage."""
+        return self.encode(self.prepare(data)[None])
 
     def classify_square(self, square: NDArray[np.uint8]) -> Answer:
         """The answer for one encoder's input, (S, S, 3) uint8."""
-        return self.answer_encoded(*self.encode(square[None]))
+        return self.classify_item(square, None)
 
-    def answer_encoded(self, features: NDArray[np.float32], classes: NDArray[np.float32]) -> Answer:
-        """The answer for one image that is encoded, (1, F) and (1, K)."""
-        outputs = self.head_of(features, classes)
-        return self.answer(outputs.probabilities[0], float(outputs.unfamiliarity[0]))
+
+def _shares(parts: dict[Modality, NDArray[np.float32]], probabilities: dict[str, float]) -> dict[str, float]:
+    """Each part's share, of logits (C,), of the log-odds of the first label over the second; together 1, and one may be below 0."""
+    second, first = np.argsort(list(probabilities.values()), kind="stable")[-2:]
+    odds = {name: float(part[first] - part[second]) for name, part in parts.items()}
+    whole = sum(odds.values())
+    return {name: round(own / whole, 6) if whole else 1 / len(odds) for name, own in odds.items()}
 
 
 def run(session: ort.InferenceSession, outputs: Sequence[str], **inputs: NDArray[np.generic]) -> list[NDArray[np.float32]]:

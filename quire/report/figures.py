@@ -1,5 +1,7 @@
 """The reports that a person looks at, as PNG without a clock in it."""
 
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from PIL import Image
 from quire.evaluation.curves import Bin, RiskCoverage
 
 MOST_CLASSES, MOST_COUNTS = 30, 12  # in a confusion matrix: classes, and classes up to which the counts are written
-Captioned = tuple[str, Image.Image]
+Captioned = tuple[str, Image.Image | str]  # a caption above an image or a text
+LINE, LINES = 44, 14  # characters and lines of a text
 
 
 def draw_confusion(matrices: Mapping[str, NDArray[np.int64]], labels: Sequence[str], path: Path) -> None:
@@ -97,12 +100,13 @@ def draw_curves(curves: Sequence[Mapping[str, str]], path: Path) -> None:
     """Training and validation loss, validation accuracy, by epoch; curves as the rows of reports/curves.csv."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, accuracy = figure.subplots(1, 2)
-    epochs = [int(row["epoch"]) for row in curves]
-    for name in ("train_loss", "validation_loss"):
+    epochs = [int(row["epoch"]) for row in curves] or [0]
+    for name in ("train_loss", "validation_loss") if curves else ():
         losses.plot(epochs, [float(row[name]) for row in curves], ".-", label=name.replace("_", " "))
-    accuracy.plot(epochs, [float(row["validation_accuracy"]) for row in curves], ".-", color="green")
-    losses.set(title="loss", xlabel="epoch", yscale="log")
-    losses.legend()
+    if curves:
+        accuracy.plot(epochs, [float(row["validation_accuracy"]) for row in curves], ".-", color="green")
+        losses.legend()
+    losses.set(title="loss" if curves else "none: the head is solved at once", xlabel="epoch", yscale="log")
     accuracy.set(title="validation accuracy", xlabel="epoch", ylim=(0, 1.05))
     for axes in (losses, accuracy):
         axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
@@ -125,8 +129,17 @@ def fill(grid: NDArray[Any], rows: Sequence[Sequence[Captioned]]) -> None:
         axes.axis("off")
     for row, pairs in zip(grid, rows, strict=False):
         for axes, (caption, image) in zip(row, pairs, strict=False):
-            axes.imshow(image)
+            if isinstance(image, str):
+                axes.text(0, 1, wrapped(image), fontsize=7, va="top")
+            else:
+                axes.imshow(image)
             axes.set_title("\n".join(plain(line, 40) for line in caption.split("\n")), fontsize=8)
+
+
+def wrapped(text: str) -> str:
+    """A text in lines, cut where they are too many."""
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(plain(line, 4 * LINE * LINES), LINE) or [""]]
+    return "\n".join(lines if len(lines) <= LINES else [*lines[: LINES - 1], "…"])
 
 
 def plain(text: str, most: int) -> str:
@@ -139,4 +152,6 @@ def save(figure: Figure, path: Path) -> None:
     """Write the figure as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, Any] = {"Software": None}
-    figure.savefig(path, dpi=110, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of scripts that the font lacks: a box takes its place
+        figure.savefig(path, dpi=110, metadata=metadata)

@@ -1,4 +1,4 @@
-"""The labels that the model disagrees with most, as a page with the images in it."""
+"""The labels that the model disagrees with most, as a page with the images and texts in it."""
 
 import base64
 import io
@@ -14,6 +14,7 @@ from quire.items.tables import Item
 from quire.report.render import render
 
 SHOWN = 24  # images on the page
+LONGEST = 600  # characters of a text
 SIDE = 240  # pixels, of a thumbnail's longer side
 COMMAND = "quire labels push --tool ecotag|label-studio --only disagreement"
 
@@ -23,6 +24,7 @@ class LabelIssue:
     """A labelled image and what the model, fitted without its document, says of it."""
 
     item: Item
+    text: str
     label: str
     prediction: str
     given: float  # the probability of the label
@@ -38,7 +40,9 @@ class LabelIssues:
     shown: list[LabelIssue]
 
 
-def find_label_issues(crossed: Predictions, labels: Sequence[str], kept: Mapping[str, Item]) -> LabelIssues:
+def find_label_issues(
+    crossed: Predictions, labels: Sequence[str], kept: Mapping[str, Item], texts: Mapping[str, str]
+) -> LabelIssues:
     """The least probable labels first: the self-confidence of Northcutt, Jiang and Chuang (2021), p(given label | image).
 
     `crossed` are out of fold, so none is of the test set. Equals go by key.
@@ -47,6 +51,7 @@ def find_label_issues(crossed: Predictions, labels: Sequence[str], kept: Mapping
     shown = [
         LabelIssue(
             item=kept[crossed.keys[row]],
+            text=texts.get(crossed.keys[row], "")[:LONGEST],
             label=labels[crossed.targets[row]],
             prediction=labels[crossed.predicted[row]],
             given=float(crossed.given[row]),

@@ -1,4 +1,4 @@
-"""The sheet of mistakes: wrong answers beside what the model saw, and the training images most like each."""
+"""The sheet of mistakes: wrong answers beside what the model saw, and what spoke for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from PIL import Image
 
 from quire.decode import decode
 from quire.evaluation.predictions import Predictions
+from quire.model.evidence import evidence
 from quire.model.explain import Explainer, Neighbour
+from quire.model.predictor import Predictor
 from quire.report.figures import Captioned, fill, save
 
 SHEET, NEAREST = 24, 3  # mistakes on the sheet, and training images beside each
@@ -45,28 +47,47 @@ def find_mistakes(crossed: Predictions, labels: Sequence[str]) -> tuple[list[Mis
     ], len(wrong)
 
 
-def draw_mistakes(mistakes: Sequence[Mistake], count: int, files: Mapping[str, Path], explainer: Explainer, path: Path) -> None:
-    """A row each: the image, its class activation map, and the training images most like it with document and page.
+def draw_mistakes(
+    mistakes: Sequence[Mistake],
+    count: int,
+    files: Mapping[str, Path],
+    texts: Mapping[str, str],
+    predictor: Predictor,
+    path: Path,
+) -> None:
+    """A row each: the text and its n-grams for and against; the image, its class activation map, and training images like it.
 
-    `count` is how many mistakes there are, `files` hold the image of each key.
+    `count` is how many mistakes there are; `files` and `texts` hold the image and the text of a key, where it has one.
     """
+    explainer = Explainer(predictor, neighbours=True) if "image" in predictor.modalities else None
     height = 1.2 + 2.9 * len(mistakes)
     figure = Figure(figsize=(14, height))  # a constrained layout of a full sheet takes seconds
     figure.subplots_adjust(left=0.02, right=0.98, bottom=0.1 / height, top=1 - 1.0 / height, hspace=0.45, wspace=0.12)
     shown = f", the {len(mistakes)} most confident" if count > len(mistakes) else ""
     figure.suptitle(f"Wrong answers: {count}{shown}", y=1 - 0.1 / height)
     grid = figure.subplots(max(len(mistakes), 1), 2 + NEAREST, squeeze=False)
-    fill(grid, [_row(mistake, files, explainer) for mistake in mistakes])
+    rows = []
+    for mistake in mistakes:
+        parts = _text(mistake, texts[mistake.key], predictor) if mistake.key in texts and "text" in predictor.modalities else []
+        parts += _image(mistake, files, explainer) if mistake.key in files and explainer else []
+        said = f"label {mistake.label}, predicted {mistake.prediction} {mistake.confidence:.2f}"
+        rows.append([(f"{mistake.key}\n{said}", parts[0][1]), *parts[1:]])
+    fill(grid, rows)
     save(figure, path)
 
 
-def _row(mistake: Mistake, files: Mapping[str, Path], explainer: Explainer) -> list[Captioned]:
+def _text(mistake: Mistake, text: str, predictor: Predictor) -> list[Captioned]:
+    for_it, against = evidence(predictor, text, mistake.prediction, mistake.label)
+    lines = [f"{each.weight:+.2f}  {each.ngram}" for each in (*for_it, *against)]
+    return [("", text), (f"n-grams\nfor {mistake.prediction} over {mistake.label}", "\n".join(lines))]
+
+
+def _image(mistake: Mistake, files: Mapping[str, Path], explainer: Explainer) -> list[Captioned]:
     square = explainer.predictor.prepare(files[mistake.key].read_bytes())  # (S, S, 3) uint8
     activation = explainer.activation_map(square, mistake.prediction)
-    said = f"label {mistake.label}, predicted {mistake.prediction} {mistake.confidence:.2f}"
     nearest = explainer.nearest(square, mistake.key)[:NEAREST]
     return [
-        (f"{mistake.key}\n{said}", _thumbnail(files[mistake.key])),
+        ("", _thumbnail(files[mistake.key])),
         (f"class activation map\nlight: speaks for {mistake.prediction}", activation),
         *((_caption(each), _thumbnail(files[each.key])) for each in nearest),
     ]

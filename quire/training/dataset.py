@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quire.items.tables import Assignment, Item, Label, read_table
+from quire.model.manifest import Modality
 from quire.training.proportions import Documents
 
 
@@ -26,6 +27,17 @@ class Dataset:
     def keys(self) -> list[str]:
         """Their keys."""
         return [str(item.key) for item in self.items]
+
+    def has(self, modality: Modality) -> NDArray[np.bool_]:
+        """Which items have an image, or a text, (N,) bool."""
+        name = "image" if modality == "image" else "text_sha256"
+        return np.array([getattr(item, name) is not None for item in self.items], bool)
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Dataset":
+        """Some of the items, (N,) bool, with the same labels."""
+        rows = np.flatnonzero(chosen)
+        items = [self.items[row] for row in rows]
+        return Dataset(items, self.labels, self.targets[rows], self.sets[rows], self.fold_of[rows], self.documents[rows])
 
     def rows(self) -> Iterator[tuple[Item, str, str, int]]:
         """Item, label, set and fold of each."""

@@ -1,15 +1,16 @@
 """What training writes: the model folder, and for the reports out-of-fold predictions, curves and protocols."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from quire.items.tables import Prediction, pack, write_csv, write_npz, write_table
-from quire.model.manifest import ENCODER, NEIGHBOURS, Expert, ImageInput, Manifest, Pooling, Thresholds, hash_part, write_manifest
+from quire.model.manifest import ENCODER, NEIGHBOURS, Expert, ImageInput, Manifest, Modalities, Pooling, Thresholds, hash_part
 from quire.model.predictor import Predictor
-from quire.training.cross_validation import HeldOut
 from quire.training.dataset import Dataset
 from quire.training.fit import Fit, Served
+from quire.training.modalities import Answers
 from quire.training.onnx_export import Pooled, export_answer
 from quire.training.pooling import IMAGE_EXPERTS
 from quire.training.pooling import Pooling as Fitted
@@ -17,6 +18,7 @@ from quire.training.rows import Matrix
 from quire.training.trainer import Curves
 
 DIGITS = 5  # of a loss: what machines sum in another order differs far behind them
+NAMES = ["train_loss", "validation_loss", "validation_accuracy"]  # of curves
 ANSWERS = {
     "image": "the head on the encoder's features, damped by the distance to the training images",
     "which": "which label it is, of those that name classes of the backbone",
@@ -24,8 +26,8 @@ ANSWERS = {
 }
 
 
-def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Thresholds, lineage: dict[str, str]) -> str:
-    """Write the graphs and model.json beside the encoder, which is there; returns the SHA-256 of model.json."""
+def write_images(fit: Fit, served: Served, pooling: Fitted, thresholds: Thresholds, lineage: dict[str, str]) -> Manifest:
+    """Write the graphs that answer for an image beside the encoder, which is there; returns what model.json says of them."""
     plan, fitted, folder = served.plan, served.fitted, fit.model
     graph = Pooled(fitted.head, plan.experts, pooling.weights, pooling.damping, fitted.nearest)
     answer, activation = export_answer(graph, served.encoder, fit.settings.image_size, folder)
@@ -33,7 +35,7 @@ def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Threshold
     names = IMAGE_EXPERTS if plan.experts else IMAGE_EXPERTS[:1]
     weights = dict(zip(names, pooling.weights.tolist(), strict=False))
     damping = pooling.damping.described()
-    manifest = Manifest(
+    return Manifest(
         labels=fit.data.labels,
         inputs={"image": ImageInput(size=fit.settings.image_size, resize=fit.settings.resize, encoder=ENCODER)},
         experts={name: Expert(modality="image", answers=ANSWERS[name]) for name in names},
@@ -41,7 +43,6 @@ def write_model(fit: Fit, served: Served, pooling: Fitted, thresholds: Threshold
         lineage=lineage,
         parts={path.name: hash_part(path) for path in (folder / ENCODER, answer, activation, folder / NEIGHBOURS)},
     )
-    return write_manifest(folder, manifest)
 
 
 def _write_neighbours(path: Path, data: Dataset, features: Matrix) -> None:
@@ -56,16 +57,20 @@ def _write_neighbours(path: Path, data: Dataset, features: Matrix) -> None:
     )
 
 
-def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path) -> None:
-    """The out-of-fold predictions, decided by the thresholds of the model in a folder. The test set has none."""
-    predictor = Predictor(model)
-    rows = []
-    for number, (key, fold) in enumerate(zip(data.keys, data.fold_of.tolist(), strict=True)):
-        answer = predictor.answer(held_out.probabilities[number].round(6), float(held_out.unfamiliarity[number].round(6)))
-        rows.append(
-            Prediction(
-                key=key,
-                fold=fold,
+def write_out_of_fold(path: Path, data: Dataset, answers: Answers, model: Path) -> None:
+    """Each item's out-of-fold prediction by all it has, decided by the model in a folder. The test set has none."""
+    predictor, own = Predictor(model), dict[int, tuple[Modalities, int]]()
+    for present, answered in answers.items():
+        own |= {row: (present, place) for place, row in enumerate(answered.rows.tolist())}
+
+    def rows() -> Iterator[Prediction]:
+        probabilities = {present: answered.probabilities for present, answered in answers.items()}
+        for number, (present, place) in sorted(own.items()):
+            shares, score = probabilities[present][place], answers[present].unfamiliarity[place]
+            answer = predictor.answer(shares.round(6), float(score.round(6)), present)
+            yield Prediction(
+                key=data.keys[number],
+                fold=int(data.fold_of[number]),
                 label=data.labels[data.targets[number]],
                 prediction=answer.prediction,
                 decision=answer.decision,
@@ -73,14 +78,14 @@ def write_out_of_fold(path: Path, data: Dataset, held_out: HeldOut, model: Path)
                 unfamiliarity=answer.unfamiliarity,
                 probabilities=pack(answer.probabilities.values()),
             )
-        )
-    write_table(path, Prediction, rows, without=("set",))
+
+    write_table(path, Prediction, rows(), without=("set", "experts"))
 
 
 def write_curves(path: Path, curves: Curves) -> None:
-    """A row an epoch: losses and accuracy."""
+    """A row an epoch: losses and accuracy; none of a model of texts alone, whose head is solved at once."""
     write_csv(
         path,
-        ["epoch", *curves[0]],
+        ["epoch", *(curves[0] if curves else NAMES)],
         ([number, *(round(value, DIGITS) for value in row.values())] for number, row in enumerate(curves)),
     )

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quire.model.inputs import ResizeRule
 from quire.training.selective import Selective
+from quire.training.text_expert import TextSettings
 from quire.training.zero_shot import Groups
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -37,5 +38,6 @@ class Settings(BaseModel):
     fine_tune_batch_size: int
     fine_tune_learning_rate: float
     zero_shot: ZeroShotSettings
+    text: TextSettings
     selective: Selective
     seed: int

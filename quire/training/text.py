@@ -1,12 +1,14 @@
 """A text's features: term frequencies by inverse document frequencies, of unit length (Salton and Buckley 1988)."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
+from quire.items.tables import read_csv
 from quire.model.analyser import Analyser
 from quire.training.heads import GRID, Floats
 
@@ -23,6 +25,20 @@ def count(texts: Iterable[str], analyser: Analyser) -> csr_array:
         (np.frombuffer(values), np.frombuffer(columns, np.intc), np.frombuffer(ends, np.int64)),
         shape=(len(ends) - 1, 1 << analyser.bits),
     )
+
+
+def count_keys(texts: Path, keys: Sequence[str], analyser: Analyser) -> csr_array:
+    """The same for those texts of a table whose keys are named, (N,), in their order; the others are passed over."""
+    wanted, place_of = set(keys), dict[str, int]()
+
+    def named() -> Iterator[str]:
+        for row in read_csv(texts):
+            if row["key"] in wanted:
+                place_of[row["key"]] = len(place_of)
+                yield row["text"]
+
+    counts = count(named(), analyser)
+    return csr_array(counts[[place_of[key] for key in keys]])
 
 
 def inverse_document_frequencies(counts: csr_array) -> Floats:

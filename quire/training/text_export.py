@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from quire.training.heads import Floats, Head
 
 OPSET, IR = 18, 10
+PLACES = {"first": 0, "last": 1}  # of a new axis
 
 
 def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> Path:
@@ -18,7 +19,8 @@ def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> P
 
     The weights are kept as (V, C) float32, so that a text reads K rows: on their grid they are exact in it below 16. The
     probabilities are those of the text alone, its logits pooled by `weight`. The unfamiliarity is the mean inverse document
-    frequency of the n-grams over the greatest there is: 1 where nothing was ever seen, or nothing is there.
+    frequency of the n-grams over the greatest there is: 1 where nothing was ever seen, or nothing is there. `evidence`, (K, C), is
+    what each column adds to the logits.
     """
     tables = {
         "frequencies": frequencies,
@@ -29,8 +31,9 @@ def export_text(head: Head, frequencies: Floats, weight: float, path: Path) -> P
         "one": np.array(1.0),
         "least": np.array(1e-12),
     }
-    initializers = [*_tables(tables), numpy_helper.from_array(np.array([0], np.int64), "first")]
-    graph = helper.make_graph(_text_nodes(), "text", _inputs(), _outputs(len(head.bias)), initializers)
+    initializers = [*_tables(tables), *(numpy_helper.from_array(np.array([at], np.int64), name) for name, at in PLACES.items())]
+    outputs = [*_outputs(len(head.bias)), helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["ngrams", len(head.bias)])]
+    graph = helper.make_graph(_text_nodes(), "text", _inputs(), outputs, initializers)
     return _write(graph, path)
 
 
@@ -38,14 +41,15 @@ def export_fusion(weights: Floats, limits: Floats, classes: int, path: Path) -> 
     """Of the image's and the text's answer, probabilities (1, C) and unfamiliarity (1,) each → those of both together.
 
     Log-linear pooling by `weights`, (2,). The unfamiliarity is the greater one, each measured by its own threshold in `limits`,
-    (2,): above 1 one of the two would be unfamiliar alone.
+    (2,): above 1 one of the two would be unfamiliar alone. `said_image` and `said_text`, (1, C), are what is added up.
     """
     names, tables = ("image", "text"), dict[str, Floats]()
     for name, weight, limit in zip(names, weights, limits, strict=True):
         tables |= {f"weight_{name}": np.array(weight), f"limit_{name}": np.array(limit)}
     inputs = [_value(f"probabilities_{name}", [1, classes]) for name in names]
     inputs += [_value(f"unfamiliarity_{name}", [1]) for name in names]
-    graph = helper.make_graph(_fusion_nodes(), "fusion", inputs, _outputs(classes), _tables(tables | {"least": np.array(1e-30)}))
+    outputs = _outputs(classes) + [_value(f"said_{name}", [1, classes]) for name in names]
+    graph = helper.make_graph(_fusion_nodes(), "fusion", inputs, outputs, _tables(tables | {"least": np.array(1e-30)}))
     return _write(graph, path)
 
 
@@ -93,6 +97,9 @@ def _text_nodes() -> list[onnx.NodeProto]:
         ("Add", ["products", "bias"], "logits"),
         ("Mul", ["logits", "pooling"], "pooled"),
         ("Softmax", ["pooled"], "probabilities"),
+        ("Unsqueeze", ["features", "last"], "column"),  # (K, 1)
+        ("Mul", ["column", "rows"], "weighed"),
+        ("Mul", ["weighed", "pooling"], "evidence"),  # (K, C)
         ("Sub", ["greatest", "frequency"], "familiarity"),
         ("ReduceSum", ["familiarity"], "familiarities"),  # (1,)
         ("Shape", ["columns"], "shape"),  # (1,)

@@ -27,12 +27,16 @@ def one_thread() -> Iterator[None]:
 
 def settings(groups: Any) -> "Settings":
     from quire.training.selective import Selective
+    from quire.model.analyser import Analyser
     from quire.training.settings import Settings, ZeroShotSettings
+    from quire.training.text_expert import TextSettings
 
     selective = Selective(max_risk=0.05, confidence=0.9, max_error_probability=0.2, in_distribution_quantile=0.99)
+    analyser = Analyser(replacements={}, words=2, characters=(2, 5), bits=12)
     return Settings(
         backbone="efficientnet-lite0", precision="fp32", image_size=64, resize="crop", epochs=3, patience=3, weight_decay=0.01,
         fine_tune=False, fine_tune_epochs=1, fine_tune_batch_size=8, fine_tune_learning_rate=0.0001, seed=0, selective=selective,
+        text=TextSettings(analyser=analyser, ridge=0.1),
         zero_shot=ZeroShotSettings(groups=groups, named_against_background=0.03),
     )  # fmt: skip
 

@@ -95,8 +95,9 @@ def test_each_set_of_modalities_has_its_weights_and_the_image_answers_as_before(
     assert min(weights.values()) > 0
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 30
-    assert both.classify_item(red, None) == both.classify_square(red)
-    assert both.classify_item(red, "") == both.classify_square(red)
+    assert both.classify_item(red, "") == both.classify_item(red, None) == both.classify_square(red)
+    assert both.classify_square(red).experts == {"image": 1.0}
+    assert both.classify_item(None, "chien").experts == {"text": 1.0}
 
 
 def test_both_together_are_the_experts_pooled_by_the_weights_that_are_written(both: Predictor) -> None:
@@ -106,15 +107,21 @@ def test_both_together_are_the_experts_pooled_by_the_weights_that_are_written(bo
     weights = both.manifest.pooling["image+text"].weights
     scale = weights["text"] / both.manifest.pooling["text"].weights["text"]
     expected = softmax(weights["image"] * log_softmax(np.log(image)) + scale * np.log(text))[0]
-    assert list(both.classify_item(grey, "chien aboie chat").probabilities.values()) == pytest.approx(expected, rel=1e-3, abs=0)
+    answer = both.classify_item(grey, "chien aboie chat")
+    assert list(answer.probabilities.values()) == pytest.approx(expected, rel=1e-3, abs=0)
+    second, first = np.argsort(expected)[-2:]
+    odds = [weights["image"] * np.log(image[0, first] / image[0, second]), scale * np.log(text[0, first] / text[0, second])]
+    assert answer.experts == {
+        "image": pytest.approx(odds[0] / sum(odds), abs=1e-4), "text": pytest.approx(odds[1] / sum(odds), abs=1e-4)
+    }  # fmt: skip
 
 
 def test_what_is_unfamiliar_in_one_of_the_two_is_so_together(both: Predictor) -> None:
     green = np.zeros((8, 8, 3), np.uint8)
     green[..., 1] = 255  # 0.85 of 0.9
-    known, unknown = both.run_both(green, "chien aboie").unfamiliarity, both.run_both(green, "不推荐这个网站").unfamiliarity
-    assert known.tolist() == pytest.approx([0.85 / 0.9], abs=1e-6)
-    assert unknown[0] > 1
+    known, unknown = both.classify_item(green, "chien aboie"), both.classify_item(green, "不推荐这个网站")
+    assert known.unfamiliarity == pytest.approx(0.85 / 0.9, abs=1e-6)
+    assert unknown.unfamiliarity > 1
 
 
 def test_inputs_without_their_pooling_are_refused(both: Predictor) -> None:
