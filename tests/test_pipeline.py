@@ -312,9 +312,9 @@ def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:
 
 def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
     details = read(real / "reports" / "details.json")
-    assert details["cross_validation"]["images"] == 142
+    assert details["cross_validation"]["images"] == 142 - details["images"]["sets"]["test"] == 125
     assert details["cross_validation"]["accuracy"]["value"] >= 0.98
-    assert details["cross_validation"]["calibration_error"]["value"] <= 0.04
+    assert details["cross_validation"]["calibration_error"]["value"] <= 0.03
     assert read(real / "reports" / "gate.json")["passed"]
 
 
@@ -335,16 +335,18 @@ def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change:
     assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["predictions"]["value"] >= bound
 
 
+# Dogs of two further sources are to be right in 0.97 and decided wrong in 0.015: docs/choice_of_default.md says what was tried.
 @pytest.mark.parametrize(
-    ("kinds", "right", "wrong", "unsure"), [(("animals", "things"), 0.93, 0.02, 0.15), (("cats", "dogs"), 0.98, 0.01, 0.05)]
+    ("kind", "right", "wrong", "unsure"),
+    [(kind, 0.98, 0.015, 0.05) for kind in ("animals", "things", "cats", "dogs")] + [("dogs elsewhere", 0.94, 0.045, 0.08)],
 )
 def test_images_unlike_all_that_was_trained_on(
-    real: Path, unfamiliar: Path, kinds: tuple[str, ...], right: float, wrong: float, unsure: float
+    real: Path, unfamiliar: Path, kind: str, right: float, wrong: float, unsure: float
 ) -> None:
     from quire.evaluation.challenge import ask, challenge_outcome, challenge_set
 
     predictor = Predictor(real / "model")
-    images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind in kinds]
+    images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind == kind]
     found = challenge_outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
     assert found["right"]["value"] >= right
     assert found["decided_wrong"]["value"] <= wrong
