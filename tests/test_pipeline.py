@@ -318,11 +318,15 @@ def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
     assert read(real / "reports" / "gate.json")["passed"]
 
 
-def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None:
-    """By eye: the image labelled dog shows a dog and a cat."""
+def test_labels_in_doubt_are_none_of_the_test_set_and_there_a_dog_with_a_cat_is_the_most_doubtful(real: Path) -> None:
+    """By eye: the image labelled dog shows a dog and a cat. It is in the test set, whose labels no model may single out."""
     page = (real / "reports" / "label_issues.html").read_text()
-    keys = list(dict.fromkeys(re.findall(r"[0-9a-f-]{36}_page\d+_index\d+", page)))
-    assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in keys[:5]
+    shown = set(re.findall(r"[0-9a-f-]{36}_page\d+_index\d+", page))
+    assert shown
+    assert shown <= {row["key"] for row in rows(real / "reports" / "out_of_fold.csv")}
+    tested = [row for row in rows(real / "reports" / "predictions.csv") if row["set"] == "test" and row["label"]]
+    of_label = {row["key"]: float(row["probabilities"].split()[["cat", "dog", "other"].index(row["label"])]) for row in tested}
+    assert min(of_label, key=lambda key: of_label[key]) == "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0"
 
 
 @pytest.mark.parametrize(
