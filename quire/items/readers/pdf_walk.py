@@ -4,6 +4,7 @@ PyMuPDF is AGPL, so that the modules `pdf*.py` are the only ones that import it 
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from quire.items.readers.limits import is_no_memory
 
 # Of MuPDF's messages, those after which the rest of a page's content is not drawn.
 BROKE_OFF = re.compile(r"premature|zlib error(?!: incorrect data check)|truncated|rest of page|cannot", re.IGNORECASE)
+FLATE = re.compile(r"flate filter|zlib error")  # of those, the ones that a missing checksum or a font brings as well
 RGB = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_RGB)
 TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, mirrored in y of the page) → Pillow's name
     (False, True, False): Image.Transpose.FLIP_LEFT_RIGHT,
@@ -29,6 +31,7 @@ TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, m
 }
 DRAWS = ("fill_image", "fill_image_mask")
 CLIPS = ("clip_path", "clip_stroke_path", "clip_text", "clip_stroke_text", "clip_image_mask")
+CHUNK = 1_000_000  # bytes that are inflated at a time
 NO_DEFAULTS = mupdf.FzDefaultColorspaces()
 Matrix = tuple[float, float, float, float, float, float]
 Colour = tuple[int, int, int]
@@ -184,8 +187,32 @@ def walk(page: pymupdf.Page) -> Walk:
             raise
         broke_off = str(error)
     said = [line for line in warnings() if BROKE_OFF.search(line)]
+    if all(FLATE.search(line) for line in said) and _is_whole(page):
+        said = []
     refused = list(_refused(page)) if cookie.m_internal.errors else []
     return Walk(device.drawn, refused, broke_off or next(iter(said), ""))
+
+
+def _is_whole(page: pymupdf.Page) -> bool:
+    """Whether all that is deflated of the page's content is there, if without its checksum (RFC 1950, 2.2)."""
+    document = page.parent
+    streams = [*page.get_contents(), *(xref for xref, *_ in page.get_xobjects())]
+    return all(
+        _inflates(document.xref_stream_raw(xref))
+        for xref in streams
+        if document.xref_get_key(xref, "Filter")[1] in ("/FlateDecode", "[/FlateDecode]")
+    )
+
+
+def _inflates(data: bytes) -> bool:
+    inflater, data = zlib.decompressobj(-zlib.MAX_WBITS), data[2:]
+    try:
+        while data and not inflater.eof:
+            inflater.decompress(data, CHUNK)
+            data = inflater.unconsumed_tail
+    except zlib.error:
+        return False
+    return inflater.eof
 
 
 def warnings() -> list[str]:
