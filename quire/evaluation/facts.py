@@ -45,9 +45,12 @@ def find_facts(predictor: Predictor, images: Path, items: Path, labels: Path, sp
     kept = {str(item.key): item for item in ledger if item.status == "kept"}
     files = {key: images / str(item.image) for key, item in kept.items()}
     label_of = {row.key: row.label for row in read_table(labels, Label)}
-    set_of = {row.key: row.set for row in read_table(split, Assignment)}
     served, out_of_fold = reports / "predictions.csv", reports / "out_of_fold.csv"
-    tested, crossed = write_predictions(served, predict(predictor, files, label_of, set_of)), read_table(out_of_fold, Prediction)
+    crossed = read_table(out_of_fold, Prediction)
+    held_out = in_columns(crossed, predictor.labels, kept, out_of_fold)
+    trained = {row.key for row in crossed}  # but for what `train` went on without
+    set_of = {row.key: row.set for row in read_table(split, Assignment) if row.key in trained}
+    tested = write_predictions(served, predict(predictor, files, label_of, set_of))
     return Facts(
         items=ledger,
         kept=kept,
@@ -55,7 +58,7 @@ def find_facts(predictor: Predictor, images: Path, items: Path, labels: Path, sp
         set_of=set_of,
         predicted={
             TEST: in_columns(tested, predictor.labels, kept, served),
-            CROSSED: in_columns(crossed, predictor.labels, kept, out_of_fold),
+            CROSSED: held_out,
         },
         fold_of=np.array([TEST_FOLD if row.fold is None else row.fold for row in crossed]),
     )

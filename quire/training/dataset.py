@@ -1,12 +1,13 @@
 """The labelled items of the tables between the stages, as arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quire.command import BadInput
 from quire.items.tables import Assignment, Item, Label, read_table
 from quire.training.cross_validation import TEST
 
@@ -30,6 +31,16 @@ class Dataset:
     def fitted(self) -> NDArray[np.bool_]:
         """What the served model is fitted on: all but the test set, (N,) bool."""
         return np.asarray(self.fold_of != TEST)
+
+    def without(self, numbers: Iterable[int]) -> "Dataset":
+        """Without some of the items. Raises BadInput where no image of a label is left to fit on."""
+        left = np.setdiff1d(np.arange(len(self.items)), list(numbers))
+        items = [self.items[number] for number in left]
+        rest = Dataset(items, self.labels, self.targets[left], self.sets[left], self.fold_of[left])
+        gone = [label for target, label in enumerate(self.labels) if target not in rest.targets[rest.sets == "train"]]
+        if gone:
+            raise BadInput(f"no image of {', '.join(gone)} in the training set can be used; `dvc repro -f` finds the others")
+        return rest
 
     def fitted_items(self) -> list[Item]:
         """Those items."""
