@@ -73,7 +73,7 @@ def test_a_large_jpeg_is_read_as_serving_reads_it(predictor: Predictor, tmp_path
     """At a size near the model's, and yet the baseline knows the file's own."""
     path, decoded = tmp_path / "large.jpg", []
     Image.new("RGB", (1600, 1200), "red").save(path)
-    monkeypatch.setattr(room, "resize", lambda image, *rest: decoded.append(image.size) or resize(image, *rest))
+    monkeypatch.setattr(room, "resize", lambda image, *rest: decoded.append(image.size) or resize(image, *rest))  # type: ignore[func-returns-value]
     report = robustness(predictor, [path] * 3, sizes((1600, 1200))[:3], TARGETS[:3], seed=0)
     assert decoded[0] == (200, 150)
     assert report["changes"]["mirrored"]["size_baseline"]["value"] == 1
