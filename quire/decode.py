@@ -5,10 +5,8 @@ never refuses an image (PNG, 3rd edition, 13.1): where it does not let Pillow re
 """
 
 import io
-import mmap
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, Literal
 
@@ -16,6 +14,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from quire.command import BadInput
+from quire.memory import telling_memory
 from quire.repair import completed, without_metadata
 
 Extension = Literal["jpg", "png", "webp", "gif", "avif", "heic"]
@@ -24,8 +23,6 @@ READS = "JPEG, PNG, WebP, AVIF, HEIC or GIF"  # as people do
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's image, less than a decompression bomb
 BAND = 256  # rows that are laid on white at a time
 
-NO_MEMORY = ("out of memory", "codec configuration error")  # in messages; the second is Pillow's where zlib gets none
-WORKING = 12  # bytes a pixel that a decoder may take beside the image: a progressive JPEG's coefficients, an AVIF's frames
 DAMAGE = (OSError, RuntimeError, SyntaxError, ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, OverflowError,
           struct.error)  # fmt: skip
 STARTS: dict[bytes, Extension] = {
@@ -107,13 +104,13 @@ def _decoded(data: bytes, max_pixels: int, size: int | None) -> Image.Image:
         _prepare_heif()
     canvas = _canvas(data[:30]) if data[8:12] == b"WEBP" else (0, 0)
     _check_pixels(canvas, max_pixels)
-    with _telling_memory(canvas):
+    with telling_memory(canvas):
         image = _opened(data)
     _check_pixels(image.size, max_pixels)
     width, height = image.size
     if size:
         image.draft(None, (2 * size, 2 * size))
-    with _telling_memory((width, height)):
+    with telling_memory((width, height)):
         image.load()
     orientation = orientation_of(image.info)
     rgb = _as_rgb(image)
@@ -144,34 +141,6 @@ def _canvas(head: bytes) -> tuple[int, int]:
         sides = int.from_bytes(head[21:25], "little")
         return 1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF)
     return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
-
-
-def is_no_memory(error: Exception) -> bool:
-    """Whether an error says that there is no memory, in its type or in a codec's words."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY)
-
-
-@contextmanager
-def _telling_memory(size: tuple[int, int]) -> Iterator[None]:
-    """Raise MemoryError where a decoder fails for want of memory.
-
-    libjpeg, libwebp and dav1d call that what they call damage, so the memory that they may need is asked for once more.
-    """
-    try:
-        yield
-    except DAMAGE as error:
-        if is_no_memory(error) or not _has_room(WORKING * size[0] * size[1]):
-            raise MemoryError(str(error)) from error
-        raise
-
-
-def _has_room(count: int) -> bool:
-    """Whether this process may take so many bytes more; none of them is touched."""
-    try:
-        mmap.mmap(-1, max(count, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)).close()
-    except OSError:
-        return False
-    return True
 
 
 @cache

@@ -4,7 +4,6 @@ PyMuPDF is AGPL, so that the modules `pdf*.py` are the only ones that import it 
 """
 
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from PIL import Image
 from pymupdf import mupdf
 
 from quire.items.readers.limits import is_no_memory
+from quire.items.readers.pdf_streams import is_whole
 
 # Of MuPDF's messages, those after which the rest of a page's content is not drawn.
 BROKE_OFF = re.compile(r"premature|zlib error(?!: incorrect data check)|truncated|rest of page|cannot", re.IGNORECASE)
@@ -31,7 +31,6 @@ TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, m
 }
 DRAWS = ("fill_image", "fill_image_mask")
 CLIPS = ("clip_path", "clip_stroke_path", "clip_text", "clip_stroke_text", "clip_image_mask")
-CHUNK = 1_000_000  # bytes that are inflated at a time
 NO_DEFAULTS = mupdf.FzDefaultColorspaces()
 Matrix = tuple[float, float, float, float, float, float]
 Colour = tuple[int, int, int]
@@ -187,32 +186,10 @@ def walk(page: pymupdf.Page) -> Walk:
             raise
         broke_off = str(error)
     said = [line for line in warnings() if BROKE_OFF.search(line)]
-    if all(FLATE.search(line) for line in said) and _is_whole(page):
+    if all(FLATE.search(line) for line in said) and is_whole(page):
         said = []
     refused = list(_refused(page)) if cookie.m_internal.errors else []
     return Walk(device.drawn, refused, broke_off or next(iter(said), ""))
-
-
-def _is_whole(page: pymupdf.Page) -> bool:
-    """Whether all that is deflated of the page's content is there, if without its checksum (RFC 1950, 2.2)."""
-    document = page.parent
-    streams = [*page.get_contents(), *(xref for xref, *_ in page.get_xobjects())]
-    return all(
-        _inflates(document.xref_stream_raw(xref))
-        for xref in streams
-        if document.xref_get_key(xref, "Filter")[1] in ("/FlateDecode", "[/FlateDecode]")
-    )
-
-
-def _inflates(data: bytes) -> bool:
-    inflater, data = zlib.decompressobj(-zlib.MAX_WBITS), data[2:]
-    try:
-        while data and not inflater.eof:
-            inflater.decompress(data, CHUNK)
-            data = inflater.unconsumed_tail
-    except zlib.error:
-        return False
-    return inflater.eof
 
 
 def warnings() -> list[str]:
