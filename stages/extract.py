@@ -36,6 +36,7 @@ def extract(
     max_images: Positive,
     max_bytes: Positive,
     max_memory: Positive,
+    max_shared: Positive,
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)],
 ) -> None:
     """Write the images of all files in `raw`, and a ledger with a row for each image and each file that gives none.
@@ -55,7 +56,7 @@ def extract(
         ledger += [rejected(file, reason)] if reason else file_rows(file, sha256, cache, partial)
     refuse_shared_keys(ledger)
     _report(ledger, len(files), raw)
-    write_table(items, Item, with_groups(ledger))
+    write_table(items, Item, with_groups(ledger, max_shared))
     shutil.rmtree(images, ignore_errors=True)
     partial.rename(images)
 

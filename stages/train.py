@@ -39,7 +39,7 @@ def train(
 
     Pooling and thresholds are set by out-of-fold predictions of training and validation set, on which the served head is fitted,
     too. Nothing of the test set is read.
-    Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
+    It goes on without an image that cannot be decoded, and names it. Raises BadInput for a tracking server that does not answer.
     """
     settings = Settings(
         backbone=backbone, precision=precision, image_size=image_size, resize=resize, epochs=epochs, patience=patience,
@@ -47,10 +47,11 @@ def train(
         fine_tune_batch_size=fine_tune_batch_size, fine_tune_learning_rate=fine_tune_learning_rate,
         zero_shot=zero_shot, selective=selective, seed=seed,
     )  # fmt: skip
-    data, here = read_dataset(items, labels, split), machine()
+    here = machine()
+    fit = Fit(read_dataset(items, labels, split), images, model, settings, here).without_unusable()
+    data = fit.data
     inputs = lineage(data.rows(), settings.model_dump(), "stages.train")
     with recorded_run(settings.model_dump(), inputs, describe_machine(here.threads)) as logger:
-        fit = Fit(data, images, model, settings, here)
         strategy, encoder = fit.strategy()
         with limited_to(1):
             held_out = out_of_fold(strategy, data.targets, data.fold_of)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 
 from quire.command import machine
 from quire.items.tables import pack
+from quire.items.undecodable import remembered
 from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
 from tests.service.conftest import Serve, serve
@@ -240,16 +242,8 @@ def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path) 
 def test_a_training_that_fails_is_recorded_as_failed(demo: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    image = min((demo / "data" / "images").glob("*.jpg"))
-    kept = image.read_bytes()
-    image.unlink()
-    image.write_bytes(b"no image")
-    try:
-        command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
-        failed = run(demo, *command, check=False, QUIRE_CACHE=str(tmp_path))  # no features of an earlier run
-    finally:
-        image.write_bytes(kept)
-    assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image" in failed.stderr
+    with pytest.raises(AssertionError, match=r"train: error: params.yaml: train.precision: a fine-tuned encoder is read in fp32"):
+        trained(demo, tmp_path, every=12, fine_tune=True, precision="int8")
     client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     latest = max(runs, key=lambda found: found.info.start_time)
@@ -269,16 +263,47 @@ def trained(demo: Path, folder: Path, every: int = 6, **changes: Any) -> list[di
     try:
         with (demo / "params.yaml").open("w") as stream:
             YAML().dump(parameters, stream)
-        stage(demo, folder, "train", f"{folder / 'model'} {folder / 'reports'}")
+        (folder / "train.log").write_text(stage(demo, folder, "train", f"{folder / 'model'} {folder / 'reports'}"))
     finally:
         (demo / "params.yaml").write_text(original)
     return split
 
 
-def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
-    """Run a stage on the demo's images and the split in `folder`."""
+def stage(demo: Path, folder: Path, name: str, outputs: str) -> str:
+    """Run a stage on the demo's images and the split in `folder`; gives what it says."""
     tables = f"data/images data/items.csv data/labels.csv {folder / 'split.csv'}"
-    run(demo, *f"{sys.executable} -m stages.{name} {tables} {outputs}".split())
+    return run(demo, *f"{sys.executable} -m stages.{name} {tables} {outputs}".split()).stdout
+
+
+@pytest.mark.filterwarnings("default:.*loader strategy is deprecated")
+def test_training_goes_on_without_what_cannot_be_used_whose_features_may_be_known(demo: Path, tmp_path: Path) -> None:
+    """The second is as the ledger says, and breaks off in the middle; both are at places where the split has training images."""
+    ledger = demo / "data" / "items.csv"
+    image_of = {row["key"]: demo / "data" / "images" / row["image"] for row in rows(ledger)}
+    chosen = [row["key"] for row in rows(demo / "data" / "split.csv")[::6] if row["set"] == "train"]
+    changed, cut = (image_of[key] for key in chosen[:2])
+    before, broken = {path: path.read_bytes() for path in (ledger, changed, cut)}, cut.read_bytes()[:1500]
+    try:
+        hashes = [sha256(content).hexdigest() for content in (before[cut], broken)]
+        after = {
+            ledger: before[ledger].replace(hashes[0].encode(), hashes[1].encode()),
+            changed: before[changed] + b" ",
+            cut: broken,
+        }
+        for path, content in after.items():
+            path.unlink()
+            path.write_bytes(content)
+        split = trained(demo, tmp_path)
+        stage(demo, tmp_path, "evaluate", f"{tmp_path / 'model'} data/challenge {tmp_path / 'reports'}")
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+    said = (tmp_path / "train.log").read_text()
+    assert f"train: goes on without data/images/{changed.name}: its content is not the one in the ledger\n" in said
+    assert f"train: goes on without data/images/{cut.name}: image file is truncated" in said
+    predicted = {row["key"] for row in rows(tmp_path / "reports" / "out_of_fold.csv")}
+    assert predicted == {row["key"] for row in split} - set(chosen[:2])
+    assert remembered(machine().cache, hashes[1]).startswith("image file is truncated")
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:

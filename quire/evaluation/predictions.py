@@ -1,5 +1,6 @@
 """Tables of predictions: the served model's answers for all kept items, and predictions as columns of numbers."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quire.command import BadInput
+from quire.command import BadInput, machine
 from quire.decode import UndecodableImage
 from quire.items.tables import Item, Prediction, SetName, pack, unpack, write_table
+from quire.items.undecodable import remember
 from quire.model.manifest import UNSURE
 from quire.model.predictor import Predictor
 
@@ -42,13 +44,20 @@ class Predictions:
 def predict(
     predictor: Predictor, files: Mapping[str, Path], label_of: Mapping[str, str], set_of: Mapping[str, SetName]
 ) -> Iterator[Prediction]:
-    """The answer for the image of each key, one at a time. Raises BadInput for one with a set that the service would refuse."""
+    """The answer for the image of each key, one at a time.
+
+    One that cannot be decoded is named, has no answer, and is rejected by the next `extract`. Raises BadInput where it is one that
+    the model was fitted on.
+    """
+    cache = machine().cache
     for key, path in sorted(files.items()):
+        data = path.read_bytes()
         try:
-            answer = predictor.classify(path.read_bytes())
+            answer = predictor.classify(data)
         except UndecodableImage as error:
-            if key in set_of:
+            if set_of.get(key, "test") != "test":
                 raise BadInput(f"{path}: {error}") from error
+            remember(cache, hashlib.sha256(data).hexdigest(), str(error))
             print(f"evaluate: no answer for {path}: {error}")
             yield Prediction(key=key, decision=UNDECODABLE)
         else:

@@ -13,10 +13,24 @@ Group = tuple[str, ...]  # the keys of items that stay together
 Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 
 
-def with_groups(items: Sequence[Item]) -> list[Item]:
-    """Name each item's group: its source, joined with sources that hold equal images; the first of their paths is the name."""
-    group_of = _joined_sources(items)
-    return [replace(item, group=group_of[item.source]) for item in items]
+MAX_SHARED = 5  # documents: the default of `extract.max_shared`
+
+
+def with_groups(items: Sequence[Item], max_shared: int = MAX_SHARED) -> list[Item]:
+    """Name each item's group: its source, joined with sources that hold equal images; the first of their paths is the name.
+
+    An image that more than `max_shared` sources hold, such as a logo, says nothing of them and joins none: its copies, wherever
+    they stand, are a group of their own, named by their content. So no image is in two sets, and sources stay apart.
+    """
+    sources: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        sources[item.image_sha256 or ""].add(item.source)
+    common = {content for content, each in sources.items() if content and len(each) > max_shared}
+    group_of = _joined_sources([item for item in items if item.image_sha256 not in common])
+    return [
+        replace(item, group=f"sha256:{item.image_sha256}" if item.image_sha256 in common else group_of[item.source])
+        for item in items
+    ]
 
 
 def equal_across(items: Iterable[Item]) -> list[tuple[str, int]]:

@@ -1,12 +1,13 @@
 """The labelled items of the tables between the stages, as arrays: all but the test set, of which training reads nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quire.command import BadInput
 from quire.items.tables import Assignment, Item, Label, read_table
 from quire.training.proportions import Documents
 
@@ -26,6 +27,16 @@ class Dataset:
     def keys(self) -> list[str]:
         """Their keys."""
         return [str(item.key) for item in self.items]
+
+    def without(self, numbers: Iterable[int]) -> "Dataset":
+        """Without some of the items. Raises BadInput where no image of a label is left to fit on."""
+        left = np.setdiff1d(np.arange(len(self.items)), list(numbers))
+        items = [self.items[number] for number in left]
+        rest = Dataset(items, self.labels, self.targets[left], self.sets[left], self.fold_of[left], self.documents[left])
+        gone = [label for target, label in enumerate(self.labels) if target not in rest.targets[rest.sets == "train"]]
+        if gone:
+            raise BadInput(f"no image of {', '.join(gone)} in the training set can be used; `dvc repro -f` finds the others")
+        return rest
 
     def rows(self) -> Iterator[tuple[Item, str, str, int]]:
         """Item, label, set and fold of each."""

@@ -1,7 +1,8 @@
 """From a dataset to what is served: the strategy that folds and protocols share, then the fit that is served."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch.utils.data import TensorDataset
 
 from quire.cache import kept, name_of
 from quire.command import BadInput, Machine
+from quire.items.undecodable import remember
 from quire.model.manifest import ENCODER, hash_part
 from quire.training import encoders, onnx_export, quantize
 from quire.training.dataset import Dataset
@@ -20,7 +22,7 @@ from quire.training.encoders import WEIGHTS, ImageEncoder
 from quire.training.features import FeatureCache, square
 from quire.training.onnx_export import export_encoder
 from quire.training.quantize import CALIBRATED
-from quire.training.rows import Rows
+from quire.training.rows import Rows, in_file
 from quire.training.settings import Precision, Settings
 from quire.training.strategies import FineTuned, Fitted, Frozen, Plan
 from quire.training.trainer import Curves, LinearHead, Schedule, fit_head
@@ -49,21 +51,40 @@ class Fit:
     settings: Settings
     machine: Machine
 
+    @cached_property
+    def encoder(self) -> ImageEncoder:
+        """The pretrained encoder."""
+        return ImageEncoder(self.settings.backbone, self.settings.image_size).eval()
+
+    def without_unusable(self) -> "Fit":
+        """Without the images that cannot be decoded, which the next `extract` rejects, and those that it did not write so.
+
+        Each is named. Raises BadInput as `Dataset.without` does.
+        """
+        items, cache = self.data.items, self._cache(self._pretrained(self.encoder, "fp32"))
+        unusable = cache.unusable(self._paths(), [str(item.image_sha256) for item in items], self.machine.threads)
+        for number, error in unusable.items():
+            if error:
+                remember(self.machine.cache, str(items[number].image_sha256), str(error))
+            print(f"train: goes on without {self._paths()[number]}: {error or 'its content is not the one in the ledger'}")
+        return replace(self, data=self.data.without(unusable)) if unusable else self
+
     def strategy(self) -> tuple[Frozen, ImageEncoder]:
-        """The strategy, with all images read by the pretrained encoder. Raises BadInput for one that cannot be decoded."""
+        """The strategy, with all images read by the pretrained encoder. Raises BadInput for settings that contradict."""
         if self.machine.device == "gpu" and not torch.cuda.is_available():
             raise BadInput("QUIRE_DEVICE: gpu, but PyTorch sees none here")
         settings = self.settings
         found = plan(self.data.labels, settings)
         if settings.fine_tune and settings.precision != "fp32":
             raise BadInput("params.yaml: train.precision: a fine-tuned encoder is read in fp32, not in int8")
-        encoder = ImageEncoder(settings.backbone, settings.image_size).eval()
+        encoder = self.encoder
         self.model.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._pretrained(encoder, settings.precision), self.model / ENCODER)
         features = self._features(self.model / ENCODER)
         if not settings.fine_tune:
             return Frozen(found, *features), encoder
-        squares = np.stack([square(path, settings.image_size, settings.resize) for path in self._paths()])  # (N, S, S, 3) uint8
+        images = (square(path, settings.image_size, settings.resize) for path in self._paths())
+        squares = in_file(images, len(self.data.items), settings.image_size, self.machine.cache / "squares")
         device, workers = self.machine.device, self.machine.workers if self.machine.device == "gpu" else 0
         schedule = Schedule(settings.fine_tune_epochs, None, settings.fine_tune_batch_size, device, workers)
         rate, threads = settings.fine_tune_learning_rate, self.machine.threads
@@ -110,9 +131,11 @@ class Fit:
         squares = (square(self.images / str(item.image), size, rule) for item in items)
         return kept(folder, name_of(deciding), lambda path: quantize.quantize(exported, squares, path))
 
+    def _cache(self, encoder: Path) -> FeatureCache:
+        return FeatureCache(encoder, self.settings.image_size, self.settings.resize, self.machine.cache)
+
     def _features(self, encoder: Path) -> tuple[Rows, Rows]:
-        cache = FeatureCache(encoder, self.settings.image_size, self.settings.resize, self.machine.cache)
-        return cache.rows(self._paths(), [str(item.image_sha256) for item in self.data.items], self.machine.threads)
+        return self._cache(encoder).rows(self._paths(), [str(item.image_sha256) for item in self.data.items], self.machine.threads)
 
 
 def plan(labels: list[str], settings: Settings) -> Plan:

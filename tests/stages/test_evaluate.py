@@ -1,5 +1,6 @@
 """The stage on images of one colour, classes named so as to break tables, and a model that knows colours."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from quire.command import BadInput
+from quire.command import BadInput, machine
 from quire.items.tables import Assignment, Item, Label, Prediction, pack, read_table, write_csv, write_json, write_table
+from quire.items.undecodable import remembered
 from quire.model.predictor import Predictor
 from stages.evaluate import evaluate
 from tests.quire.model.test_predictor import write_model
@@ -148,3 +150,18 @@ def test_what_is_wrong_is_named(project: Path, name: str, content: str, message:
 def test_a_bound_on_no_figure_is_refused(project: Path) -> None:
     with pytest.raises(BadInput, match=r"evaluate.at_least: tset.accuracy is no figure"):
         judge(project, {"tset.accuracy": 0.8})
+
+
+def test_a_damaged_image_of_the_test_set_costs_itself_only(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = project / "images" / f"{GIVEN[2]}.png"
+    damaged.write_bytes(b"no image any more")
+    details = judge(project, {})["details"]
+    assert details["test"]["images"] == 5
+    assert f"evaluate: no answer for {damaged}: not a JPEG" in capsys.readouterr().out
+    assert remembered(machine().cache, hashlib.sha256(damaged.read_bytes()).hexdigest()).startswith("not a JPEG")
+
+
+def test_an_image_that_the_model_was_fitted_on_must_be_there(project: Path) -> None:
+    (project / "images" / f"{GIVEN[-1]}.png").write_bytes(b"no image any more")
+    with pytest.raises(BadInput, match=r"image-27\.png: not a JPEG"):
+        judge(project, {})

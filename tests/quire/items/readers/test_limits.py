@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from quire.items.readers.cache import Cache
 from quire.items.readers.limits import died, within_memory
@@ -103,12 +104,13 @@ def test_a_file_that_needs_too_much_memory_is_a_row_and_the_next_is_read(tmp_pat
     side = 6000
     large = image_object((side, side), bytes(4 * side * side), "/ColorSpace /DeviceCMYK")
     (tmp_path / "large.pdf").write_bytes(page("q 90 0 0 90 0 0 cm /I Do Q", {"I": large}))
+    Image.new("RGB", (side, side), "red").save(tmp_path / "large.jpg", progressive=True)
     (tmp_path / "a.jpg").write_bytes(make_image())
     bounds = type(BOUNDS)(**vars(BOUNDS) | {"max_pixels": side * side, "max_memory": 60})
     cache = Cache(tmp_path / "cache", bounds)
     found = []
-    for sha256, reason in read_files([tmp_path / "large.pdf", tmp_path / "a.jpg"], cache, 60):
+    for sha256, reason in read_files([tmp_path / name for name in ("large.pdf", "large.jpg", "a.jpg")], cache, 60):
         assert not reason
         with cache.entry(sha256) as (rows, _):
             found.append([row.problem for row in rows])
-    assert found == [["it needs more memory than the limit of 60 MB"], [""]]
+    assert found == [["it needs more memory than the limit of 60 MB"], ["it needs more memory than the limit of 60 MB"], [""]]
