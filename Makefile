@@ -85,6 +85,7 @@ benchmark: install  ## side-by-side measurements, on the model and the images th
 	python -m benchmarks.serving
 	python -m benchmarks.overhead
 	python -m benchmarks.trust
+	python -m benchmarks.memory
 	python -m benchmarks.hostile
 	python -m benchmarks.store
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jwt
 
+from labelling.conversion import as_png
 from labelling.errors import CallFailed, LabellingError
 from labelling.parameters import Parameters
 from labelling.session import Bearer, Session
@@ -30,16 +31,17 @@ class Ecotag:
         self.session = Session(url, Bearer(token))
         self.token, self.parameters = token, parameters
 
-    def check(self, project: str, images: Sequence[Image]) -> None:
-        """Check the names of project, labels and files, which Ecotag refuses without saying which."""
+    def check(self, project: str, images: Sequence[Image]) -> Sequence[Image]:
+        """Check the names of project, labels and files, which Ecotag refuses without saying which; make PNGs of others."""
         odd = [name for name in (project, *self.parameters.colours) if not NAME.fullmatch(name)]
         if odd:
             raise LabellingError(f"{odd[0]!r}: Ecotag takes names of 3 to 48 letters, digits, - and _")
         if len(self.parameters.colours) > LABELS:
             raise LabellingError(f"Ecotag takes at most {LABELS} classes, not {len(self.parameters.colours)}")
         for image in images:
-            if not FILE_NAME.fullmatch(image.name) or not image.name.lower().endswith(EXTENSIONS):
-                raise LabellingError(f"{image.path}: Ecotag takes {', '.join(EXTENSIONS)} with names of 3 to 512 characters")
+            if not FILE_NAME.fullmatch(image.name):
+                raise LabellingError(f"{image.path}: Ecotag takes names of 3 to 512 letters, digits and -_. (){{}}")
+        return [as_png(image, EXTENSIONS) for image in images]
 
     def push(self, project: str, images: Sequence[Image]) -> Pushed:
         """Team, dataset, files, lock and project, in this order; what is there already is compared, not made again."""

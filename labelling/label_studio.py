@@ -63,8 +63,9 @@ class LabelStudio:
         self.session = Session(url, PersonalAccessToken(url, token) if personal else Bearer(token, "Token"))
         self.parameters = parameters
 
-    def check(self, project: str, images: Sequence[Image]) -> None:
-        """Nothing to check: labels and names are data here, and `project` is short enough for any tool."""
+    def check(self, project: str, images: Sequence[Image]) -> Sequence[Image]:  # noqa: ARG002 - short enough for any tool
+        """Nothing to check: labels and names are data here."""
+        return images
 
     def push(self, project: str, images: Sequence[Image]) -> Pushed:
         """Bring the project about, then a file and a task for each image that has none."""

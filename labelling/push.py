@@ -20,7 +20,7 @@ def push(tool: Tool, parameters: Parameters, only: str | None) -> None:
         raise LabellingError(f"params.yaml: import_labels.classes is auto and {LABELS} holds no label yet: list the classes")
     images = choose(only) if only else all_images()
     project = round_name(parameters.project, only, images) if only else parameters.project
-    tool.check(project, images)
+    images = list(tool.check(project, images))
     waiting = _waiting(tool, parameters.project, project) if only else set()
     images = [image for image in images if image.name not in waiting]
     if not images:

@@ -40,8 +40,8 @@ class Pulled:
 class Tool(Protocol):
     """A client of an annotation tool. Every method raises LabellingError, which says what to do."""
 
-    def check(self, project: str, images: Sequence[Image]) -> None:
-        """Check every name before the first call."""
+    def check(self, project: str, images: Sequence[Image]) -> Sequence[Image]:
+        """Check every name before the first call; the images as the tool takes them."""
 
     def push(self, project: str, images: Sequence[Image]) -> Pushed:
         """Bring project and images about, whatever of them is there already."""

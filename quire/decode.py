@@ -14,6 +14,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from quire.command import BadInput
+from quire.memory import telling_memory
 from quire.repair import completed, without_metadata
 
 Extension = Literal["jpg", "png", "webp", "gif", "avif", "heic"]
@@ -22,7 +23,8 @@ READS = "JPEG, PNG, WebP, AVIF, HEIC or GIF"  # as people do
 MAX_PIXELS = 50_000_000  # 150 MB of RGB: more than any camera's image, less than a decompression bomb
 BAND = 256  # rows that are laid on white at a time
 
-DAMAGE = (OSError, SyntaxError, ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, OverflowError, struct.error)
+DAMAGE = (OSError, RuntimeError, SyntaxError, ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, OverflowError,
+          struct.error)  # fmt: skip
 STARTS: dict[bytes, Extension] = {
     b"\xff\xd8\xff": "jpg",
     b"\x89PNG\r\n\x1a\n": "png",
@@ -67,7 +69,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, size: int | None = None) -
     `size` is that of the square which it will be resized to: a large JPEG is then decoded at a half, a quarter or an eighth of
     its size, whatever leaves its sides at least twice as long (libjpeg's scaled inverse cosine transform). `info["size"]` of the
     image is its own size, upright, nonetheless.
-    Raises UndecodableImage for other formats, for damaged data and above `max_pixels`.
+    Raises UndecodableImage for other formats, for damaged data and above `max_pixels`, and MemoryError.
     """
     return decode_noting(data, max_pixels, size)[0]
 
@@ -100,23 +102,45 @@ def _decoded(data: bytes, max_pixels: int, size: int | None) -> Image.Image:
     """Raises DAMAGE, and UndecodableImage above `max_pixels`."""
     if data[4:8] == b"ftyp":
         _prepare_heif()
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise UndecodableImage(str(error), "too_many_pixels") from error
-    except UnidentifiedImageError as error:
-        raise OSError("no decoder reads it") from error
-    if image.width * image.height > max_pixels:
-        raise UndecodableImage(f"{image.width} x {image.height} pixels, over the limit of {max_pixels}", "too_many_pixels")
+    canvas = _canvas(data[:30]) if data[8:12] == b"WEBP" else (0, 0)
+    _check_pixels(canvas, max_pixels)
+    with telling_memory(canvas):
+        image = _opened(data)
+    _check_pixels(image.size, max_pixels)
     width, height = image.size
     if size:
         image.draft(None, (2 * size, 2 * size))
-    image.load()
+    with telling_memory((width, height)):
+        image.load()
     orientation = orientation_of(image.info)
     rgb = _as_rgb(image)
     upright = rgb.transpose(TURNS[orientation]) if orientation in TURNS else rgb
     upright.info = {"size": (height, width) if orientation in (5, 6, 7, 8) else (width, height)}
     return upright
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UndecodableImage(str(error), "too_many_pixels") from error
+    except UnidentifiedImageError as error:
+        raise OSError("no decoder reads it") from error
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise UndecodableImage(f"{size[0]} x {size[1]} pixels, over the limit of {max_pixels}", "too_many_pixels")
+
+
+def _canvas(head: bytes) -> tuple[int, int]:
+    """Width and height of a WebP (RFC 9649, 2.5 to 2.7), whose decoder takes memory for them on opening."""
+    if head[12:16] == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if head[12:16] == b"VP8L":
+        sides = int.from_bytes(head[21:25], "little")
+        return 1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF)
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
 
 
 @cache

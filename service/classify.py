@@ -108,7 +108,7 @@ def _pdf_row(
     """The answer for one image of the PDF with that SHA-256, with the image made small in the fields that `copies` names."""
     place: dict[str, Any] = {"page": image.page, "index": image.index, "repeat": repeat}
     if image.problem:
-        refusal = Refused(_code(image.problem), image.problem)
+        refusal = Refused(image.code, image.problem)
         series(REJECTED, refusal.code).inc()
         return PdfImageRefusal(**place, error=refusal.body.error)
     row = _answer_or_refusal(state, image.data, Origin(sha256, image.page, image.index))
@@ -116,12 +116,6 @@ def _pdf_row(
         return PdfImageRefusal(**place, error=row.error)
     thumbnails = dict.fromkeys(copies, _thumbnail(image.data)) if copies else {}
     return PdfImageAnswer.model_validate(place | row.model_dump(exclude_unset=True) | thumbnails)
-
-
-def _code(problem: str) -> str:
-    if "under the minimum" in problem:
-        return "too_small"
-    return "too_many_pixels" if "pixels, over the limit" in problem else "damaged_image"
 
 
 def _thumbnail(data: bytes) -> str:

@@ -13,7 +13,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from quire.items.readers.kinds import Bounds, is_repeat
 from quire.items.readers.limits import MemoryBound, allow_processor_time, confine, died, within_memory
-from quire.items.readers.pdf import PageImage, UnreadablePdf, open_pdf, page_images
+from quire.items.readers.pdf import NoPdf, PageImage, UnreadablePdf, open_pdf, page_images
 from service.errors import Refused
 from service.settings import Settings
 
@@ -50,7 +50,7 @@ class PdfReader:
         try:
             return await asyncio.wrap_future(self.pool.schedule(_read, (data, self.bounds, seconds), timeout=seconds))
         except UnreadablePdf as error:
-            raise Refused("not_a_pdf" if "not a PDF" in str(error) else "unreadable_pdf", str(error)) from error
+            raise Refused("not_a_pdf" if isinstance(error, NoPdf) else "unreadable_pdf", str(error)) from error
         except TooManyImages as error:
             raise Refused("too_large", str(error)) from error
         except MemoryBound as error:

@@ -40,6 +40,7 @@ def extract(
     max_images: Positive,
     max_bytes: Positive,
     max_memory: Positive,
+    max_shared: Positive,
     max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)],
     table: Columns | None,
 ) -> None:
@@ -62,7 +63,7 @@ def extract(
     ledger = with_tables(raw, table or Columns(), tables, ledger, texts, labels)
     refuse_shared_keys(ledger)
     _report(ledger, len(files), raw)
-    write_table(items, Item, with_groups(ledger, texts))
+    write_table(items, Item, with_groups(ledger, texts, max_shared))
     shutil.rmtree(images, ignore_errors=True)
     partial.rename(images)
 

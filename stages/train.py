@@ -21,7 +21,7 @@ from quire.provenance.machine import describe_machine
 from quire.tracking import finish_run, recorded_run
 from quire.training.cross_validation import HeldOut, out_of_fold
 from quire.training.dataset import read_dataset
-from quire.training.fit import Fit
+from quire.training.fit import Fit, usable
 from quire.training.modalities import Answered, Answers, read_modalities, with_texts
 from quire.training.result import write_curves, write_images, write_out_of_fold
 from quire.training.selective import Selective
@@ -45,7 +45,7 @@ def train(
     An image's head is fitted on the frozen encoder's features or, with `fine_tune`, on those of one whose weights are all fitted.
     Pooling and thresholds are set by out-of-fold predictions of training and validation set, on which the served head is fitted,
     too. Nothing of the test set is read.
-    Raises BadInput for an image that cannot be decoded and for a tracking server that does not answer.
+    It goes on without an image that cannot be decoded, and names it. Raises BadInput for a tracking server that does not answer.
     """
     settings = Settings(
         backbone=backbone, precision=precision, image_size=image_size, resize=resize, epochs=epochs, patience=patience,
@@ -53,7 +53,8 @@ def train(
         fine_tune_batch_size=fine_tune_batch_size, fine_tune_learning_rate=fine_tune_learning_rate,
         zero_shot=zero_shot, text=text, selective=selective, seed=seed,
     )  # fmt: skip
-    data, here = read_dataset(items, labels, split), machine()
+    here = machine()
+    data = usable(read_dataset(items, labels, split), images, model, settings, here)
     inputs = lineage(data.rows(), settings.model_dump(), "stages.train")
     with recorded_run(settings.model_dump(), inputs, describe_machine(here.threads)) as logger:
         modalities, manifest = read_modalities(data), bare(data.labels, inputs)

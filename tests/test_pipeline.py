@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ruamel.yaml import YAML
 
 from quire.command import machine
 from quire.items.tables import pack
+from quire.items.undecodable import remembered
 from quire.model.predictor import Predictor
 from tests.conftest import free_port, run
 from tests.service.conftest import Serve, serve
@@ -240,16 +242,8 @@ def test_an_unreachable_tracking_server_is_an_error_before_training(demo: Path) 
 def test_a_training_that_fails_is_recorded_as_failed(demo: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    image = min((demo / "data" / "images").glob("*.jpg"))
-    kept = image.read_bytes()
-    image.unlink()
-    image.write_bytes(b"no image")
-    try:
-        command = YAML(typ="safe").load(demo / "dvc.yaml")["stages"]["train"]["cmd"].split()
-        failed = run(demo, *command, check=False, QUIRE_CACHE=str(tmp_path))  # no features of an earlier run
-    finally:
-        image.write_bytes(kept)
-    assert f"train: error: data/images/{image.name}: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image" in failed.stderr
+    with pytest.raises(AssertionError, match=r"train: error: params.yaml: train.precision: a fine-tuned encoder is read in fp32"):
+        trained(demo, tmp_path, every=12, fine_tune=True, precision="int8")
     client = MlflowClient(f"sqlite:///{demo}/mlflow.db")
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     latest = max(runs, key=lambda found: found.info.start_time)
@@ -269,16 +263,47 @@ def trained(demo: Path, folder: Path, every: int = 6, **changes: Any) -> list[di
     try:
         with (demo / "params.yaml").open("w") as stream:
             YAML().dump(parameters, stream)
-        stage(demo, folder, "train", f"{folder / 'model'} {folder / 'reports'}")
+        (folder / "train.log").write_text(stage(demo, folder, "train", f"{folder / 'model'} {folder / 'reports'}"))
     finally:
         (demo / "params.yaml").write_text(original)
     return split
 
 
-def stage(demo: Path, folder: Path, name: str, outputs: str) -> None:
-    """Run a stage on the demo's images and the split in `folder`."""
+def stage(demo: Path, folder: Path, name: str, outputs: str) -> str:
+    """Run a stage on the demo's images and the split in `folder`; gives what it says."""
     tables = f"data/images data/items.csv data/labels.csv {folder / 'split.csv'}"
-    run(demo, *f"{sys.executable} -m stages.{name} {tables} {outputs}".split())
+    return run(demo, *f"{sys.executable} -m stages.{name} {tables} {outputs}".split()).stdout
+
+
+@pytest.mark.filterwarnings("default:.*loader strategy is deprecated")
+def test_training_goes_on_without_what_cannot_be_used_whose_features_may_be_known(demo: Path, tmp_path: Path) -> None:
+    """The second is as the ledger says, and breaks off in the middle; both are at places where the split has training images."""
+    ledger = demo / "data" / "items.csv"
+    image_of = {row["key"]: demo / "data" / "images" / row["image"] for row in rows(ledger)}
+    chosen = [row["key"] for row in rows(demo / "data" / "split.csv")[::6] if row["set"] == "train"]
+    changed, cut = (image_of[key] for key in chosen[:2])
+    before, broken = {path: path.read_bytes() for path in (ledger, changed, cut)}, cut.read_bytes()[:1500]
+    try:
+        hashes = [sha256(content).hexdigest() for content in (before[cut], broken)]
+        after = {
+            ledger: before[ledger].replace(hashes[0].encode(), hashes[1].encode()),
+            changed: before[changed] + b" ",
+            cut: broken,
+        }
+        for path, content in after.items():
+            path.unlink()
+            path.write_bytes(content)
+        split = trained(demo, tmp_path)
+        stage(demo, tmp_path, "evaluate", f"{tmp_path / 'model'} data/challenge {tmp_path / 'reports'}")
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+    said = (tmp_path / "train.log").read_text()
+    assert f"train: goes on without data/images/{changed.name}: its content is not the one in the ledger\n" in said
+    assert f"train: goes on without data/images/{cut.name}: image file is truncated" in said
+    predicted = {row["key"] for row in rows(tmp_path / "reports" / "out_of_fold.csv")}
+    assert predicted == {row["key"] for row in split} - set(chosen[:2])
+    assert remembered(machine().cache, hashes[1]).startswith("image file is truncated")
 
 
 def test_fine_tuning_trains_all_weights_in_the_folds_too(demo: Path, tmp_path: Path) -> None:
@@ -312,17 +337,21 @@ def test_the_real_set_is_what_it_was_counted_to_be(real: Path) -> None:
 
 def test_the_real_set_is_classified_as_well_as_was_asked(real: Path) -> None:
     details = read(real / "reports" / "details.json")
-    assert details["cross_validation"]["images"] == 142
+    assert details["cross_validation"]["images"] == 142 - details["images"]["sets"]["test"] == 125
     assert details["cross_validation"]["accuracy"]["value"] >= 0.98
-    assert details["cross_validation"]["calibration_error"]["value"] <= 0.04
+    assert details["cross_validation"]["calibration_error"]["value"] <= 0.03
     assert read(real / "reports" / "gate.json")["passed"]
 
 
-def test_a_dog_with_a_cat_is_among_the_first_labels_in_doubt(real: Path) -> None:
-    """By eye: the image labelled dog shows a dog and a cat."""
+def test_labels_in_doubt_are_none_of_the_test_set_and_there_a_dog_with_a_cat_is_the_most_doubtful(real: Path) -> None:
+    """By eye: the image labelled dog shows a dog and a cat. It is in the test set, whose labels no model may single out."""
     page = (real / "reports" / "label_issues.html").read_text()
-    keys = list(dict.fromkeys(re.findall(r"[0-9a-f-]{36}_page\d+_index\d+", page)))
-    assert "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0" in keys[:5]
+    shown = set(re.findall(r"[0-9a-f-]{36}_page\d+_index\d+", page))
+    assert shown
+    assert shown <= {row["key"] for row in rows(real / "reports" / "out_of_fold.csv")}
+    tested = [row for row in rows(real / "reports" / "predictions.csv") if row["set"] == "test" and row["label"]]
+    of_label = {row["key"]: float(row["probabilities"].split()[["cat", "dog", "other"].index(row["label"])]) for row in tested}
+    assert min(of_label, key=lambda key: of_label[key]) == "00ba8eea-7d76-40b9-beee-77ddb0c8c066_page0_index0"
 
 
 @pytest.mark.parametrize(
@@ -335,16 +364,18 @@ def test_the_same_image_in_another_file_gets_the_same_answer(real: Path, change:
     assert read(real / "reports" / "details.json")["robustness"]["changes"][change]["predictions"]["value"] >= bound
 
 
+# Dogs of two further sources are to be right in 0.97 and decided wrong in 0.015: docs/choice_of_default.md says what was tried.
 @pytest.mark.parametrize(
-    ("kinds", "right", "wrong", "unsure"), [(("animals", "things"), 0.93, 0.02, 0.15), (("cats", "dogs"), 0.98, 0.01, 0.05)]
+    ("kind", "right", "wrong", "unsure"),
+    [(kind, 0.98, 0.015, 0.05) for kind in ("animals", "things", "cats", "dogs")] + [("dogs elsewhere", 0.94, 0.045, 0.08)],
 )
 def test_images_unlike_all_that_was_trained_on(
-    real: Path, unfamiliar: Path, kinds: tuple[str, ...], right: float, wrong: float, unsure: float
+    real: Path, unfamiliar: Path, kind: str, right: float, wrong: float, unsure: float
 ) -> None:
     from quire.evaluation.challenge import ask, challenge_outcome, challenge_set
 
     predictor = Predictor(real / "model")
-    images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind in kinds]
+    images = [image for image in challenge_set(unfamiliar, predictor.labels) if image.kind == kind]
     found = challenge_outcome(list(zip([image.label for image in images], ask(predictor, images), strict=True)))
     assert found["right"]["value"] >= right
     assert found["decided_wrong"]["value"] <= wrong

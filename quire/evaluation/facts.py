@@ -44,17 +44,19 @@ class Facts:
 def find_facts(predictor: Predictor, images: Path, texts: Path, items: Path, labels: Path, split: Path, reports: Path) -> Facts:
     """Read the tables, and write reports/predictions.csv: the answers for all kept items, one image in memory at a time.
 
-    Raises BadInput for a labelled image that the service would refuse and for a table that does not fit the others.
+    Raises BadInput for an image of `train`'s that cannot be decoded any more and for a table that does not fit the others.
     """
     ledger = read_table(items, Item)
     kept = {str(item.key): item for item in ledger if item.status == "kept"}
     files = {key: images / str(item.image) for key, item in kept.items() if item.image}
     said = {key: text for key, text in read_texts(texts).items() if key in kept}
     label_of = {row.key: row.label for row in read_table(labels, Label)}
-    set_of = {row.key: row.set for row in read_table(split, Assignment)}
     served, out_of_fold = reports / "predictions.csv", reports / "out_of_fold.csv"
-    tested = write_predictions(served, predict(predictor, files, said, label_of, set_of))
     crossed = read_table(out_of_fold, Prediction)
+    held_out = in_columns(crossed, predictor.labels, kept, out_of_fold)
+    trained = {row.key for row in crossed}  # but for what `train` went on without
+    set_of = {row.key: row.set for row in read_table(split, Assignment) if row.set == "test" or row.key in trained}
+    tested = write_predictions(served, predict(predictor, files, said, label_of, set_of))
     return Facts(
         items=ledger,
         kept=kept,
@@ -63,7 +65,7 @@ def find_facts(predictor: Predictor, images: Path, texts: Path, items: Path, lab
         set_of=set_of,
         predicted={
             TEST: in_columns(tested, predictor.labels, kept, served),
-            CROSSED: in_columns(crossed, predictor.labels, kept, out_of_fold),
+            CROSSED: held_out,
         },
         fold_of=np.array([row.fold for row in crossed], np.int64),
     )

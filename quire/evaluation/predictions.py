@@ -1,5 +1,6 @@
 """Tables of predictions: the served model's answers for all kept items, and predictions as columns of numbers."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quire.command import BadInput
+from quire.command import BadInput, machine
 from quire.decode import UndecodableImage
 from quire.items.tables import Item, Prediction, SetName, pack, unpack, write_table
+from quire.items.undecodable import remember
 from quire.model.manifest import UNSURE
-from quire.model.predictor import Predictor
+from quire.model.predictor import Answer, Predictor
 
 UNDECODABLE = "undecodable"  # the decision on an image that the service would refuse
 UNREAD = "unread"  # the decision on an item that has nothing that the model reads
@@ -42,39 +44,48 @@ class Predictions:
 
 def predict(
     predictor: Predictor,
-    files: Mapping[str, Path],
+    files: dict[str, Path],
     texts: Mapping[str, str],
     label_of: Mapping[str, str],
     set_of: Mapping[str, SetName],
 ) -> Iterator[Prediction]:
     """The answer for the item of each key that has an image or a text, one at a time.
 
-    Raises BadInput for an image of an item with a set that the service would refuse.
+    An image that cannot be decoded is named, taken out of `files`, and rejected by the next `extract`; its item is answered by its
+    text, where there is one that the model reads. Raises BadInput where it is an image that the model was fitted on.
     """
     for key in sorted({*files, *texts}):
-        path, text = files.get(key), texts.get(key)
-        if not predictor.reads(path is not None, text is not None):
-            yield Prediction(key=key, decision=UNREAD)
-            continue
-        try:
-            answer = predictor.classify_content(path.read_bytes() if path else None, text)
-        except UndecodableImage as error:
-            if key in set_of:
-                raise BadInput(f"{path}: {error}") from error
-            print(f"evaluate: no answer for {path}: {error}")
-            yield Prediction(key=key, decision=UNDECODABLE)
-        else:
-            yield Prediction(
-                key=key,
-                set=set_of.get(key),
-                label=label_of.get(key),
-                prediction=answer.prediction,
-                decision=answer.decision,
-                confidence=round(answer.confidence, 6),
-                unfamiliarity=round(answer.unfamiliarity, 6),
-                probabilities=pack(answer.probabilities.values()),
-                experts=" ".join(f"{name} {part:.3f}" for name, part in (answer.experts or {}).items()) or None,
-            )
+        decision, answer = UNREAD, None
+        if predictor.reads(key in files, key in texts):
+            try:
+                answer = predictor.classify_content(files[key].read_bytes() if key in files else None, texts.get(key))
+            except UndecodableImage as error:
+                if key not in texts and set_of.get(key, "test") != "test":
+                    raise BadInput(f"{files[key]}: {error}") from error
+                _leave_out(files.pop(key), error)
+                decision = UNDECODABLE
+                if predictor.reads(False, key in texts):
+                    answer = predictor.classify_content(None, texts[key])
+        yield _row(key, answer, set_of.get(key), label_of.get(key)) if answer else Prediction(key=key, decision=decision)
+
+
+def _leave_out(path: Path, error: UndecodableImage) -> None:
+    remember(machine().cache, hashlib.sha256(path.read_bytes()).hexdigest(), str(error))
+    print(f"evaluate: goes on without {path}: {error}")
+
+
+def _row(key: str, answer: Answer, set_name: SetName | None, label: str | None) -> Prediction:
+    return Prediction(
+        key=key,
+        set=set_name,
+        label=label,
+        prediction=answer.prediction,
+        decision=answer.decision,
+        confidence=round(answer.confidence, 6),
+        unfamiliarity=round(answer.unfamiliarity, 6),
+        probabilities=pack(answer.probabilities.values()),
+        experts=" ".join(f"{name} {part:.3f}" for name, part in (answer.experts or {}).items()) or None,
+    )
 
 
 def write_predictions(path: Path, rows: Iterator[Prediction]) -> list[Prediction]:

@@ -79,7 +79,7 @@ def robustness(
     forest = size_forest(len(sizes), seed).fit(shapes(sizes), targets)
     documents = documents[chosen]
     with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda number: _answers(predictor, decode(files[number].read_bytes())), chosen))
+        rows = list(pool.map(lambda number: _answers(predictor, files[number].read_bytes()), chosen))
     plain = forest.predict(shapes(sizes[chosen]))
 
     def stays(name: str) -> Stays:
@@ -93,10 +93,19 @@ def robustness(
     return {"images": len(chosen), "changes": {name: stays(name) for name in CHANGES}}
 
 
-def _answers(predictor: Predictor, image: Image.Image) -> dict[str, tuple[Answer, tuple[int, int]]]:
-    """The answer for the image, under "", and for each change of it; and the size of each."""
+def _answers(predictor: Predictor, data: bytes) -> dict[str, tuple[Answer, tuple[int, int]]]:
+    """The answer for the image, under "", and for each change of it; and the size of each, as a file of it would have.
+
+    Decoded as in serving, where a large JPEG is made small: the share that stays is of answers that are given.
+    """
+    image = decode(data, size=predictor.size)
+    scale = image.info["size"][0] / image.width, image.info["size"][1] / image.height
     changed = {"": image} | {name: change(image) for name, change in CHANGES.items()}
     squares = np.stack([resize(each, predictor.size, predictor.rule) for each in changed.values()])  # (9, S, S, 3) uint8
     outputs = predictor.run(squares)
     pairs = zip(changed.items(), outputs.probabilities, outputs.unfamiliarity, strict=True)
-    return {name: (predictor.answer(row, float(score)), each.size) for (name, each), row, score in pairs}
+    return {name: (predictor.answer(row, float(score)), _times(each.size, scale)) for (name, each), row, score in pairs}
+
+
+def _times(size: tuple[int, int], scale: tuple[float, float]) -> tuple[int, int]:
+    return round(size[0] * scale[0]), round(size[1] * scale[1])

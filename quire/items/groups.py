@@ -20,16 +20,36 @@ Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 NO_WORD = re.compile(r"[\W_]+")
 
 
-def with_groups(items: Sequence[Item], texts: Path | None = None) -> list[Item]:
+MAX_SHARED = 5  # documents: the default of `extract.max_shared`
+
+
+def with_groups(items: Sequence[Item], texts: Path | None = None, max_shared: int = MAX_SHARED) -> list[Item]:
     """Name each item's group: where it comes from, joined with what holds equal images or texts; the first name is the group's.
 
     A row of a table comes from where its column `group` says, or stands for itself; all else from its file. Of `texts`, a CSV
     of key and text, those are equal that are so after folding case and punctuation.
+    An image that more than `max_shared` of these hold, such as a logo, says nothing of them and joins none: its copies, wherever
+    they stand, are a group of their own, named by their content, unless a text beside it tells them apart. So no image alone is in
+    two sets, and sources stay apart.
     """
     contents = _folded(texts) if texts else {}
     own = [item.group or (item.key if item.row is not None else None) or item.source for item in items]
-    group_of = _joined(own, [[item.image_sha256, contents.get(item.key)] for item in items])
+    common = _common(zip(own, items, strict=True), max_shared)
+    for number, item in enumerate(items):
+        if item.image_sha256 in common and item.key not in contents:
+            own[number] = f"sha256:{item.image_sha256}"
+    held = [[None if item.image_sha256 in common else item.image_sha256, contents.get(item.key)] for item in items]
+    group_of = _joined(own, held)
     return [replace(item, group=group_of[name]) for item, name in zip(items, own, strict=True)]
+
+
+def _common(items: Iterable[tuple[str, Item]], max_shared: int) -> set[str]:
+    """The images, by SHA-256, that items of more than so many places hold."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for place, item in items:
+        if item.image_sha256:
+            places[item.image_sha256].add(place)
+    return {content for content, each in places.items() if len(each) > max_shared}
 
 
 def _folded(texts: Path) -> dict[str | None, str]:

@@ -27,7 +27,8 @@ class Item:
     """A row of the ledger `data/items.csv`: an image of a page, an image file, a row of a table, or a file that cannot be read.
 
     `source` is a path below `data/raw`; page, index and row count from 0. `note` says what was repaired, turned or converted.
-    `group` names what must not be torn apart by the split. The columns of text are there for items that have one.
+    `group` names what must not be torn apart by the split: sources that share images or, as `sha256:…`, the copies of an image
+    that very many share. The columns of text are there for items that have one.
     """
 
     key: str | None

@@ -1,12 +1,13 @@
 """The labelled items of the tables between the stages, as arrays: all but the test set, of which training reads nothing."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quire.command import BadInput
 from quire.items.tables import Assignment, Item, Label, read_table
 from quire.model.manifest import Modality
 from quire.training.proportions import Documents
@@ -38,6 +39,15 @@ class Dataset:
         rows = np.flatnonzero(chosen)
         items = [self.items[row] for row in rows]
         return Dataset(items, self.labels, self.targets[rows], self.sets[rows], self.fold_of[rows], self.documents[rows])
+
+    def without_images(self, keys: Collection[str]) -> "Dataset":
+        """Without some images: an item with a text keeps that, another goes. Raises BadInput where nothing is left of a label."""
+        items = [replace(item, image=None, image_sha256=None) if item.key in keys else item for item in self.items]
+        rest = replace(self, items=items).of(np.array([bool(item.image or item.text_sha256) for item in items], bool))
+        gone = [label for target, label in enumerate(self.labels) if target not in rest.targets[rest.sets == "train"]]
+        if gone:
+            raise BadInput(f"no item of {', '.join(gone)} in the training set can be used; `dvc repro -f` finds the others")
+        return rest
 
     def rows(self) -> Iterator[tuple[Item, str, str, int]]:
         """Item, label, set and fold of each."""

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch.utils.data import TensorDataset
 
 from quire.cache import kept, name_of
 from quire.command import BadInput, Machine
+from quire.items.undecodable import remember
 from quire.model.manifest import ENCODER, hash_part
 from quire.training import encoders, onnx_export, quantize
 from quire.training.dataset import Dataset
@@ -20,12 +22,13 @@ from quire.training.encoders import WEIGHTS, ImageEncoder
 from quire.training.features import FeatureCache, square
 from quire.training.onnx_export import export_encoder
 from quire.training.quantize import CALIBRATED
-from quire.training.rows import Rows
+from quire.training.rows import Rows, in_file
 from quire.training.settings import Precision, Settings
 from quire.training.strategies import FineTuned, Fitted, Frozen, Plan
 from quire.training.trainer import Curves, LinearHead, Schedule, fit_head
 from quire.training.zero_shot import background_of, zero_shot
 
+OTHER = "its content is not the one in the ledger"
 DRAWN = 20_000  # images of a set, at most, that Lightning's fit of the head and its curves hold in memory
 
 
@@ -49,21 +52,37 @@ class Fit:
     settings: Settings
     machine: Machine
 
+    @cached_property
+    def encoder(self) -> ImageEncoder:
+        """The pretrained encoder."""
+        return ImageEncoder(self.settings.backbone, self.settings.image_size).eval()
+
+    def unusable(self) -> dict[str, str]:
+        """Key → why, of the images that cannot be decoded, which the next `extract` rejects, and those that it did not write so."""
+        items, paths = self.data.items, self._paths()
+        cache = self._cache(self._pretrained(self.encoder, "fp32"))
+        found = cache.unusable(paths, [str(item.image_sha256) for item in items], self.machine.threads)
+        for number, error in found.items():
+            if error:
+                remember(self.machine.cache, str(items[number].image_sha256), str(error))
+        return {str(items[number].key): f"{paths[number]}: {error or OTHER}" for number, error in found.items()}
+
     def strategy(self) -> tuple[Frozen, ImageEncoder]:
-        """The strategy, with all images read by the pretrained encoder. Raises BadInput for one that cannot be decoded."""
+        """The strategy, with all images read by the pretrained encoder. Raises BadInput for settings that contradict."""
         if self.machine.device == "gpu" and not torch.cuda.is_available():
             raise BadInput("QUIRE_DEVICE: gpu, but PyTorch sees none here")
         settings = self.settings
         found = plan(self.data.labels, settings)
         if settings.fine_tune and settings.precision != "fp32":
             raise BadInput("params.yaml: train.precision: a fine-tuned encoder is read in fp32, not in int8")
-        encoder = ImageEncoder(settings.backbone, settings.image_size).eval()
+        encoder = self.encoder
         self.model.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._pretrained(encoder, settings.precision), self.model / ENCODER)
         features = self._features(self.model / ENCODER)
         if not settings.fine_tune:
             return Frozen(found, *features), encoder
-        squares = np.stack([square(path, settings.image_size, settings.resize) for path in self._paths()])  # (N, S, S, 3) uint8
+        images = (square(path, settings.image_size, settings.resize) for path in self._paths())
+        squares = in_file(images, len(self.data.items), settings.image_size, self.machine.cache / "squares")
         device, workers = self.machine.device, self.machine.workers if self.machine.device == "gpu" else 0
         schedule = Schedule(settings.fine_tune_epochs, None, settings.fine_tune_batch_size, device, workers)
         rate, threads = settings.fine_tune_learning_rate, self.machine.threads
@@ -110,9 +129,20 @@ class Fit:
         squares = (square(self.images / str(item.image), size, rule) for item in items)
         return kept(folder, name_of(deciding), lambda path: quantize.quantize(exported, squares, path))
 
+    def _cache(self, encoder: Path) -> FeatureCache:
+        return FeatureCache(encoder, self.settings.image_size, self.settings.resize, self.machine.cache)
+
     def _features(self, encoder: Path) -> tuple[Rows, Rows]:
-        cache = FeatureCache(encoder, self.settings.image_size, self.settings.resize, self.machine.cache)
-        return cache.rows(self._paths(), [str(item.image_sha256) for item in self.data.items], self.machine.threads)
+        return self._cache(encoder).rows(self._paths(), [str(item.image_sha256) for item in self.data.items], self.machine.threads)
+
+
+def usable(data: Dataset, images: Path, model: Path, settings: Settings, machine: Machine) -> Dataset:
+    """The items without the images that cannot be used, each named. Raises BadInput as `Dataset.without_images` does."""
+    pictured = data.of(data.has("image"))
+    unusable = Fit(pictured, images, model, settings, machine).unusable() if pictured.items else {}
+    for why in unusable.values():
+        print(f"train: goes on without {why}")
+    return data.without_images(unusable) if unusable else data
 
 
 def plan(labels: list[str], settings: Settings) -> Plan:

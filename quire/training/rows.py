@@ -1,7 +1,9 @@
-"""Matrices that lie in files: float32 there, float64 where they are read, so that memory holds no more than is worked on."""
+"""Features and images that lie in files, so that memory holds no more of them than is worked on."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,39 @@ class Rows:
             here = self.part_of == number
             found[here] = self.parts[number][self.place_of[here]]
         return found
+
+
+@dataclass(frozen=True)
+class Squares:
+    """N images, (S, S, 3) uint8, each at a place of a file. `squares[chosen]` chooses without reading."""
+
+    pixels: NDArray[np.uint8]  # (M, S, S, 3), memory-mapped
+    places: NDArray[np.int64]  # (N,)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, chosen: NDArray[Any]) -> "Squares":
+        return Squares(self.pixels, self.places[chosen])
+
+    def image(self, number: int) -> NDArray[np.uint8]:
+        """One of them, (S, S, 3), in memory."""
+        return np.array(self.pixels[self.places[number]])
+
+    def batches(self, size: int) -> Iterator[NDArray[np.uint8]]:
+        """All of them in their order, (B, S, S, 3) each, B at most `size`."""
+        for start in range(0, len(self), size):
+            yield self.pixels[self.places[start : start + size]]
+
+
+def in_file(images: Iterable[NDArray[np.uint8]], count: int, size: int, folder: Path) -> Squares:
+    """So many images of this size as a file in `folder` that has no name, and so is gone when nothing reads it any longer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as stream:
+        pixels = np.memmap(stream, np.uint8, "w+", shape=(count, size, size, 3))
+    for number, image in enumerate(images):
+        pixels[number] = image
+    return Squares(pixels, np.arange(count))
 
 
 Matrix = NDArray[np.float64] | Rows

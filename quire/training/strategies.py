@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from quire.training.encoders import ImageEncoder
 from quire.training.familiarity import Nearest, spread
 from quire.training.heads import Floats, Head, ridge, solve
 from quire.training.pooling import START, pooled
-from quire.training.rows import Matrix, chunks
-from quire.training.trainer import Curves, Network, Schedule, encode, fine_tune
+from quire.training.rows import Matrix, Squares, chunks
+from quire.training.trainer import Curves, Labelled, Network, Schedule, encode, fine_tune
 from quire.training.zero_shot import ZeroShot
 
 
@@ -92,10 +91,10 @@ class Frozen:
 
 @dataclass(frozen=True)
 class FineTuned(Frozen):
-    """From that head on all weights, so each fit has an encoder of its own, which reads the images, (N, S, S, 3) uint8."""
+    """From that head on all weights, so each fit has an encoder of its own, which reads the images from their file."""
 
     encoder: ImageEncoder
-    images: NDArray[np.uint8]
+    images: Squares
     learning_rate: float
     schedule: Schedule
     threads: int
@@ -125,8 +124,8 @@ class FineTuned(Frozen):
             curves = fine_tune(network, examples[0], examples[1], self.learning_rate, self.schedule, logger)
         return network, curves
 
-    def _examples(self, targets: NDArray[np.int64], rows: NDArray[np.bool_]) -> TensorDataset:
-        return TensorDataset(torch.from_numpy(self.images[rows]), torch.from_numpy(targets[rows]))
+    def _examples(self, targets: NDArray[np.int64], rows: NDArray[np.bool_]) -> Labelled:
+        return Labelled(self.images[rows], torch.from_numpy(targets[rows]))
 
     def _offsets(self, probabilities: Tensor) -> Tensor:
         if self.plan.experts is None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
@@ -19,6 +18,7 @@ from torchvision.transforms import v2
 
 from quire.training.encoders import ImageEncoder
 from quire.training.heads import Floats, Head
+from quire.training.rows import Squares
 
 Examples = Dataset[tuple[Tensor, ...]]  # pairs of an input and a target, an int64 scalar
 STANDS_STILL = 1e-5  # an epoch that lowers the objective by less does not count
@@ -181,6 +181,19 @@ def _loader(examples: Examples, schedule: Schedule, shuffle: bool) -> DataLoader
     )
 
 
+class Labelled(Dataset[tuple[Tensor, ...]]):
+    """Images, (S, S, 3) uint8 each, read when their turn comes, and their targets, (N,)."""
+
+    def __init__(self, images: Squares, targets: Tensor) -> None:
+        self.images, self.targets = images, targets
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        return torch.from_numpy(self.images.image(index)), self.targets[index]
+
+
 class Augmented(Dataset[tuple[Tensor, ...]]):
     """Images, (S, S, 3) uint8 each, seen anew each epoch: cropped, mirrored, recoloured."""
 
@@ -197,10 +210,10 @@ class Augmented(Dataset[tuple[Tensor, ...]]):
         return augment(image.permute(2, 0, 1)).permute(1, 2, 0), target
 
 
-def encode(encoder: ImageEncoder, images: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> tuple[Floats, Floats]:
-    """(N, S, S, 3) uint8 → features (N, F) and class probabilities (N, 1000), float64: of a fold's own encoder, by PyTorch."""
+def encode(encoder: ImageEncoder, images: Squares, device: torch.device) -> tuple[Floats, Floats]:
+    """N images → features (N, F) and class probabilities (N, 1000), float64: of a fold's own encoder, by PyTorch."""
     encoder = encoder.to(device).eval()
     with torch.inference_mode():
-        batches = [encoder(batch.to(device))[:2] for batch in torch.from_numpy(images).split(32)]
+        batches = [encoder(torch.from_numpy(batch).to(device))[:2] for batch in images.batches(32)]
     features, probabilities = (torch.cat(each).double().cpu().numpy() for each in zip(*batches, strict=True))
     return features, probabilities

@@ -17,12 +17,14 @@ from labelling.ecotag import Ecotag
 from labelling.errors import CallFailed, LabellingError
 from labelling.parameters import LABELS, Parameters
 from labelling.session import Bearer
+from quire.decode import decode
 from quire.items.tables import Label, Prediction, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels
 from tests.conftest import Encode
 from tests.labelling.conftest import PATHS, Folder
 from tests.labelling.ecotag_server import State, token
+from tests.quire.test_decode import HEIC
 from tests.stages.test_extract import BOUNDS
 from tests.stages.test_import_labels import PARAMETERS
 
@@ -218,13 +220,34 @@ def test_a_project_that_is_there_otherwise_is_said(ecotag: State, folder: Folder
     assert "Datasets: quire is there with classification Internal, not Public" in folder.run(*PUSH).stderr
 
 
+@pytest.mark.parametrize(("extension", "encoding"), [("webp", "WEBP"), ("avif", "AVIF"), ("gif", "GIF"), ("heic", "HEIC")])
+def test_what_ecotag_does_not_take_is_sent_as_png_and_its_labels_come_home(
+    ecotag: State, client: Ecotag, folder: Folder, make_image: Encode, extension: str, encoding: str
+) -> None:
+    content = HEIC if encoding == "HEIC" else make_image(encoding)
+    raw = folder.path / "data" / "raw"
+    raw.mkdir()
+    for name, data in {f"a.{extension}": content, "b.jpg": make_image()}.items():
+        (raw / name).write_bytes(data)
+    extract(raw, folder.path / "data" / "images", folder.path / "data" / "items.csv", **BOUNDS)
+    assert folder.run(*PUSH).stdout == "push: quire: 0 of 2 were there, 2 sent, 0 refused\n"
+    assert folder.run(*PUSH).stdout == "push: quire: 2 of 2 were there, 0 sent, 0 refused\n"
+    sent = {file["fileName"]: file["content"] for file in ecotag.datasets[0]["files"]}
+    assert sorted(sent) == [f"a.{extension}.png", "b.jpg"]
+    assert decode(sent[f"a.{extension}.png"]).tobytes() == decode(content).tobytes()
+    annotate(ecotag, client, {f"a.{extension}.png": "cat"})
+    assert folder.run(*PULL).returncode == 0
+    import_labels(*(folder.path / path for path in PATHS), **PARAMETERS)
+    assert [(row.key, row.label) for row in read_table(folder.path / "data" / "labels.csv", Label)] == [(f"a.{extension}", "cat")]
+
+
 def test_names_are_checked_before_the_first_call(ecotag: State, folder: Folder, make_image: Encode) -> None:
     text = (folder.path / "params.yaml").read_text()
     folder.write("params.yaml", text.replace("cat,", "ca,").replace("cat:", "ca:"))
     assert "'ca': Ecotag takes names of 3 to 48 letters" in folder.run(*PUSH).stderr
     folder.write("params.yaml", text)
     folder.keep({"&" * 200 + "_page0_index0.png": make_image("PNG")})
-    assert "Ecotag takes .png, .jpg, .jpeg with names of 3 to 512 characters" in folder.run(*PUSH).stderr
+    assert "Ecotag takes names of 3 to 512 letters, digits and -_. (){}" in folder.run(*PUSH).stderr
     assert ecotag.calls == []
 
 

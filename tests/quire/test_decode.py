@@ -1,14 +1,18 @@
 import base64
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from quire.decode import UndecodableImage, decode, decode_noting, image_extension
-from tests.conftest import Encode
+from tests.conftest import ROOT, Encode
 
 HEIC = base64.b85decode(  # 64 x 48, red above, green below; no encoder is installed
     "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0004fZDn*}000000000XXk=`10000000000aA{+700000000000000000000B57=IV*mgE07O6l"
@@ -105,6 +109,45 @@ def test_of_what_people_send_the_first_frame_is_shown(data: bytes, extension: st
     with pytest.raises(UndecodableImage) as refused:
         decode(data[: len(data) // 3])
     assert refused.value.code == "damaged_image"
+
+
+def test_a_webp_over_the_limit_is_refused_before_its_decoder_takes_memory_for_it() -> None:
+    """Its header, in each of the three forms, tells its size."""
+    for options in ({}, {"lossless": True}, ANIMATED):
+        data = encoded(two_halves(), "WEBP", **options)
+        with pytest.raises(UndecodableImage, match="64 x 48 pixels, over the limit of 3000"):
+            decode(data[:60], 3000)
+
+
+LACKING = """
+import io, resource
+from pathlib import Path
+from quire.decode import decode, _prepare_heif
+_prepare_heif()
+data = Path({file!r}).read_bytes()
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + {room}, resource.RLIM_INFINITY))
+try:
+    decode(data)
+except Exception as error:
+    print(type(error).__name__)
+else:
+    print("decoded")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process holds")
+@pytest.mark.parametrize(
+    ("kind", "options", "room"),
+    [("JPEG", {"progressive": True}, 34_000_000), ("WEBP", {}, 60_000_000), ("AVIF", {}, 15_000_000), ("PNG", {}, 10_000_000)],
+)
+def test_want_of_memory_is_no_damage(kind: str, options: dict[str, Any], room: int, tmp_path: Path) -> None:
+    """Each needs more than there is room for, and its decoder says so in words that are damage's, too."""
+    file = tmp_path / "image"
+    file.write_bytes(encoded(two_halves((3200, 3200)), kind, **options))
+    code = LACKING.format(file=str(file), room=room)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "MemoryError\n"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -39,9 +39,8 @@ def test_a_small_pdf_of_many_images_is_too_large_and_the_bound_is_named(reader: 
     data = many(20_000)
     assert len(data) < 5_800
     assert refusal(reader, data) == (413, "more than 20 images, which is the limit of one PDF (QUIRE_MAX_PDF_IMAGES)")
-    assert [image.problem for image, _ in asyncio.run(reader.read(many(20)))] == [
-        "1 x 1 pixels, a side under the minimum of 16"
-    ] * 20
+    small = "too_small", "1 x 1 pixels, a side under the minimum of 16"
+    assert [(image.code, image.problem) for image, _ in asyncio.run(reader.read(many(20)))] == [small] * 20
 
 
 def test_a_pdf_that_needs_too_much_memory_says_so_for_that_image(reader: PdfReader, make_image: Encode) -> None:
@@ -49,7 +48,10 @@ def test_a_pdf_that_needs_too_much_memory_says_so_for_that_image(reader: PdfRead
     large = image_object((side, side), bytes(4 * side * side), "/ColorSpace /DeviceCMYK")
     small = image_object((20, 20), bytes(400), "/ColorSpace /DeviceGray")
     found = asyncio.run(reader.read(page("q 90 0 0 90 0 0 cm /I Do /J Do Q", {"I": large, "J": small})))
-    assert [image.problem for image, _ in found] == ["it needs more memory than the limit of 150 MB", ""]
+    assert [(image.code, image.problem) for image, _ in found] == [
+        ("too_large", "it needs more memory than the limit of 150 MB"),
+        ("", ""),
+    ]
 
 
 def endless() -> bytes:

@@ -1,5 +1,6 @@
 """The stage on images of one colour, classes named so as to break tables, and a model that knows colours."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from quire.command import BadInput
+from quire.command import BadInput, machine
 from quire.items.tables import Assignment, Item, Label, Prediction, pack, read_table, write_csv, write_json, write_table
+from quire.items.undecodable import remembered
 from quire.model.predictor import Predictor
 from stages.evaluate import evaluate
 from tests.quire.model.test_predictor import write_model
@@ -18,11 +20,12 @@ LABELS = ["label", "fold", "<b>a|b`"]  # red, lime and blue, as the model sees t
 COLOURS = ["red", "lime", "blue"]
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6}
 OUTCOME = {"right": FIGURE, "decided_wrong": FIGURE, "unsure": FIGURE}
+SCORE = ["auroc_known", "auroc_unknown", "unfamiliar_strangers", "unfamiliar_known", "unfamiliar_unknown"]
 PROTOCOLS = {
     "head_alone": FIGURE,
     "leave_one_cluster_out": {"clusters": 3, "pooled": OUTCOME},
     "few_labels": [{"documents": 2, "images": 6.0, "accuracy": 0.9, "lowest": 0.8, "highest": 1.0}],
-    "unfamiliarity_scores": {"nearest training images": 1.0},
+    "unfamiliarity_scores": {"distance": dict.fromkeys(SCORE, 0.5)},
 }
 GIVEN = ["red", "green", *(f"image-{number:02}" for number in range(28))]  # the first two are those that the model names as nearest
 
@@ -37,10 +40,11 @@ def project(tmp_path: Path) -> Path:
     for number, key in enumerate(GIVEN):
         Image.new("RGB", (12, 8 + number % 3), COLOURS[number % 3]).save(images / f"{key}.png")
         kept.append(item(key, f"document {number // 2}.pdf", 8 + number % 3))
-        label = LABELS[(number + (number == 4)) % 3]  # the fifth's label is wrong
+        label = LABELS[(number + (number == 10)) % 3]  # the eleventh's label is wrong, which is lime
         labels.append(Label(key, label, 1, 1.0))
         split.append(Assignment(key, "test" if number < 6 else "train", None if number < 6 else number % 4))
-        predicted.append(out_of_fold(key, label, split[-1].fold, predictor, (images / f"{key}.png").read_bytes()))
+        if number >= 6:
+            predicted.append(out_of_fold(key, label, split[-1].fold, predictor, (images / f"{key}.png").read_bytes()))
     (images / "broken.png").write_bytes(b"no image")
     kept.append(item("broken", "broken.pdf", 8))
     write_table(tmp_path / "items.csv", Item, kept)
@@ -79,8 +83,8 @@ def test_the_reports_hold_the_figures_whatever_the_classes_are_called(project: P
     found = judge(project, {"test.accuracy": 0.8, "cross_validation.accuracy": 0.99})
     metrics, details = found["metrics"], found["details"]
     assert list(metrics) == ["accuracy", "macro_f1", "ece", "answered", "wrong"]
-    assert metrics["accuracy"] == pytest.approx(29 / 30, abs=1e-4)
-    assert details["test"]["accuracy"]["value"] == pytest.approx(5 / 6, abs=1e-4)
+    assert metrics["accuracy"] == pytest.approx(23 / 24, abs=1e-4)
+    assert details["test"]["accuracy"]["value"] == 1
     # Lime is beyond the limit of unfamiliarity: right, and not answered; so the one wrong image, which is lime, is no wrong answer.
     assert metrics["answered"] == pytest.approx(2 / 3, abs=1e-4)
     assert metrics["wrong"] == 0
@@ -146,3 +150,18 @@ def test_what_is_wrong_is_named(project: Path, name: str, content: str, message:
 def test_a_bound_on_no_figure_is_refused(project: Path) -> None:
     with pytest.raises(BadInput, match=r"evaluate.at_least: tset.accuracy is no figure"):
         judge(project, {"tset.accuracy": 0.8})
+
+
+def test_a_damaged_image_of_the_test_set_costs_itself_only(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = project / "images" / f"{GIVEN[2]}.png"
+    damaged.write_bytes(b"no image any more")
+    details = judge(project, {})["details"]
+    assert details["test"]["images"] == 5
+    assert f"evaluate: goes on without {damaged}: not a JPEG" in capsys.readouterr().out
+    assert remembered(machine().cache, hashlib.sha256(damaged.read_bytes()).hexdigest()).startswith("not a JPEG")
+
+
+def test_an_image_that_the_model_was_fitted_on_must_be_there(project: Path) -> None:
+    (project / "images" / f"{GIVEN[-1]}.png").write_bytes(b"no image any more")
+    with pytest.raises(BadInput, match=r"image-27\.png: not a JPEG"):
+        judge(project, {})

@@ -18,7 +18,7 @@ from stages.extract import extract
 from tests.conftest import ROOT, Encode, run
 
 BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "min_side": 1}
-BOUNDS |= {"max_images": 1000, "max_bytes": 10**9, "max_memory": 512, "max_seconds": 20.0, "table": None}
+BOUNDS |= {"max_images": 1000, "max_bytes": 10**9, "max_memory": 512, "max_seconds": 20.0, "max_shared": 5, "table": None}
 
 
 def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[Item]:

@@ -19,6 +19,7 @@ from quire import decode, repair
 from quire.cache import name_of, open_folder, partial
 from quire.command import BadInput
 from quire.items.readers.kinds import Bounds, Found, read
+from quire.items.undecodable import remembered
 
 
 class Cache:
@@ -47,13 +48,18 @@ class Cache:
     def entry(self, sha256: str) -> Iterator[tuple[list[Found], zipfile.ZipFile]]:
         """What was found in files of this content, without data: these lie in the archive under their number.
 
+        An image that could not be decoded when it was wanted is one with a problem.
         Raises BadInput where the entry was damaged since it was written.
         """
         try:
             with zipfile.ZipFile(self._entry(sha256)) as archive:
-                yield [Found(**row) for row in json.loads(archive.read("found.json"))], archive
+                yield [self._judged(Found(**row)) for row in json.loads(archive.read("found.json"))], archive
         except zipfile.BadZipFile as error:
             raise BadInput(f"{self._entry(sha256)}: {error}; delete this file of the cache: it is made anew") from error
+
+    def _judged(self, found: Found) -> Found:
+        reason = remembered(self.folder.parent, found.sha256) if found.sha256 else ""
+        return replace(found, problem=f"damaged: {reason}", note="") if reason else found
 
     def _entry(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / f"{sha256}-{self.way}.zip"

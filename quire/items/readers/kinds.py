@@ -8,6 +8,7 @@ from quire.decode import READS, image_extension
 
 Kind = Literal["pdf", "image_file"]
 Source = Literal["embedded", "page"]
+Code = Literal["", "damaged_image", "too_small", "too_many_pixels", "too_large"]
 
 HEAD = 1024  # bytes that tell the kind
 
@@ -16,8 +17,8 @@ HEAD = 1024  # bytes that tell the kind
 class Found:
     """What a reader finds: an image, or with a `problem` why there is none. Page and index count from 0.
 
-    `note` says what was repaired or converted. Without page and extension it is no item, but the reason why a file gives none.
-    `sha256` is that of `data`; the cache fills it in.
+    `code` is the kind of the problem, for programs; `note` says what was repaired or converted. `sha256` is that of `data`; the
+    cache fills it in. Without page and extension it is no item, but the reason why a file gives none.
     """
 
     page: int | None = None
@@ -27,6 +28,7 @@ class Found:
     extension: str = ""
     data: bytes = b""
     problem: str = ""
+    code: Code = ""
     note: str = ""
     sha256: str = ""
 

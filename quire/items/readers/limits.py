@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from quire import memory
+
 MB = 1_000_000
 NO_MEMORY = {"FzErrorSystem"}  # by name: who reads no PDFs has no MuPDF
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux' prctl
@@ -55,7 +57,7 @@ def within_memory(max_memory: int) -> Iterator[None]:
 
 def is_no_memory(error: Exception) -> bool:
     """Whether an error says that there is no memory; MuPDF has its own."""
-    return isinstance(error, MemoryError) or type(error).__name__ in NO_MEMORY
+    return memory.is_no_memory(error) or type(error).__name__ in NO_MEMORY
 
 
 def died(exit_code: int) -> str:

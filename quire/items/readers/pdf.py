@@ -10,7 +10,7 @@ from functools import partial
 
 import pymupdf
 
-from quire.items.readers.kinds import Bounds, Found, kind_of
+from quire.items.readers.kinds import Bounds, Code, Found, kind_of
 from quire.items.readers.limits import MemoryBound, is_no_memory, within_memory
 from quire.items.readers.pdf_image import Taken, as_png, from_page, taken, upright_pixels
 from quire.items.readers.pdf_tiles import pieces, size_of
@@ -21,6 +21,10 @@ STORE = 50  # per cent of MuPDF's own cache that are kept from one page to the n
 
 class UnreadablePdf(ValueError):
     """The bytes are no PDF that can be read; the message says why."""
+
+
+class NoPdf(UnreadablePdf):
+    """The bytes are another thing than a PDF."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def open_pdf(data: bytes, max_pages: int) -> pymupdf.Document:
     if not data:
         raise UnreadablePdf("empty file")
     if kind_of(data) != "pdf":
-        raise UnreadablePdf("not a PDF: no %PDF- in its first 1024 bytes")
+        raise NoPdf("not a PDF: no %PDF- in its first 1024 bytes")
     try:
         document = pymupdf.open(stream=data, filetype="pdf")
         locked, pages = document.needs_pass, 0 if document.needs_pass else document.page_count
@@ -85,9 +89,9 @@ def page_images(document: pymupdf.Document, bounds: Bounds) -> Iterator[PageImag
             for image in _of_page(document, number, bounds, remapped):
                 count, total = count + bool(image.data), total + len(image.data)
                 if image.data and count > bounds.max_images:
-                    yield _left_out(image, f"over the limit of {bounds.max_images} images a document")
+                    yield _left_out(image, "too_large", f"over the limit of {bounds.max_images} images a document")
                 elif image.data and total > bounds.max_bytes:
-                    yield _left_out(image, f"over the limit of {bounds.max_bytes} bytes a document")
+                    yield _left_out(image, "too_large", f"over the limit of {bounds.max_bytes} bytes a document")
                 else:
                     yield image
             pymupdf.TOOLS.store_shrink(STORE)
@@ -95,8 +99,8 @@ def page_images(document: pymupdf.Document, bounds: Bounds) -> Iterator[PageImag
         pymupdf.TOOLS.store_shrink(100)  # the next document's memory
 
 
-def _left_out(image: PageImage, problem: str) -> PageImage:
-    return replace(image, extension="", data=b"", note="", problem=problem)
+def _left_out(image: PageImage, code: Code, problem: str) -> PageImage:
+    return replace(image, extension="", data=b"", note="", code=code, problem=problem)
 
 
 def _of_page(document: pymupdf.Document, number: int, bounds: Bounds, remapped: bool) -> Iterator[PageImage]:
@@ -107,7 +111,7 @@ def _of_page(document: pymupdf.Document, number: int, bounds: Bounds, remapped: 
     except Exception as error:
         if is_no_memory(error):
             raise
-        yield PageImage(number, 0, problem=f"damaged: {_said(error)}")
+        yield _damaged(PageImage(number, 0), error)
         return
     for index, (size, work) in enumerate(works):
         yield _bounded(PageImage(number, index, *size), work, bounds)
@@ -147,7 +151,7 @@ def _refuse(reason: str) -> Taken:
 def _bounded(place: PageImage, work: Work, bounds: Bounds) -> PageImage:
     """What the work gives at a place, unless that is damaged, or out of bounds: as the PDF says or, of a JPEG, in truth."""
     if place.width and (problem := _out_of_bounds(place, bounds)):
-        return replace(place, problem=problem)
+        return _left_out(place, *problem)
     try:
         with within_memory(bounds.max_memory):
             image = replace(place, **vars(work()))
@@ -155,19 +159,23 @@ def _bounded(place: PageImage, work: Work, bounds: Bounds) -> PageImage:
         raise
     except MemoryBound as error:
         pymupdf.TOOLS.store_shrink(100)  # the next image's memory
-        return replace(place, problem=str(error))
+        return _left_out(place, "too_large", str(error))
     except Exception as error:
-        return replace(place, problem=f"damaged: {_said(error)}")
-    return _left_out(image, problem) if (problem := _out_of_bounds(image, bounds)) else image
+        return _damaged(place, error)
+    return _left_out(image, *problem) if (problem := _out_of_bounds(image, bounds)) else image
 
 
-def _out_of_bounds(image: PageImage, bounds: Bounds) -> str:
+def _damaged(place: PageImage, error: Exception) -> PageImage:
+    return _left_out(place, "damaged_image", f"damaged: {_said(error)}")
+
+
+def _out_of_bounds(image: PageImage, bounds: Bounds) -> tuple[Code, str] | None:
     width, height = image.width, image.height
     if width * height > bounds.max_pixels:
-        return f"{width} x {height} pixels, over the limit of {bounds.max_pixels}"
-    return (
-        f"{width} x {height} pixels, a side under the minimum of {bounds.min_side}" if min(width, height) < bounds.min_side else ""
-    )
+        return "too_many_pixels", f"{width} x {height} pixels, over the limit of {bounds.max_pixels}"
+    if min(width, height) < bounds.min_side:
+        return "too_small", f"{width} x {height} pixels, a side under the minimum of {bounds.min_side}"
+    return None
 
 
 def _said(error: object) -> str:

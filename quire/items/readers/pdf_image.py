@@ -79,6 +79,8 @@ def _as_stored(drawn: Drawn, remapped: bool) -> Taken:
         jpeg = showable(_stored(buffer))
     except OSError as error:
         raise Damaged(str(error)) from error
+    if jpeg.width * jpeg.height > image.w() * image.h():
+        raise Unshowable(f"the PDF shows {image.w()} x {image.h()} pixels of its {jpeg.width} x {jpeg.height}")
     data, note = _with_its_colours(drawn, jpeg)
     return Taken(jpeg.width, jpeg.height, "jpg", data, note)
 

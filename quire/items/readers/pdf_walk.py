@@ -14,9 +14,11 @@ from PIL import Image
 from pymupdf import mupdf
 
 from quire.items.readers.limits import is_no_memory
+from quire.items.readers.pdf_streams import is_whole
 
 # Of MuPDF's messages, those after which the rest of a page's content is not drawn.
 BROKE_OFF = re.compile(r"premature|zlib error(?!: incorrect data check)|truncated|rest of page|cannot", re.IGNORECASE)
+FLATE = re.compile(r"flate filter|zlib error")  # of those, the ones that a missing checksum or a font brings as well
 RGB = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_RGB)
 TURNS = {  # (x axis of the image runs along the page's y axis, mirrored in x, mirrored in y of the page) → Pillow's name
     (False, True, False): Image.Transpose.FLIP_LEFT_RIGHT,
@@ -184,6 +186,8 @@ def walk(page: pymupdf.Page) -> Walk:
             raise
         broke_off = str(error)
     said = [line for line in warnings() if BROKE_OFF.search(line)]
+    if all(FLATE.search(line) for line in said) and is_whole(page):
+        said = []
     refused = list(_refused(page)) if cookie.m_internal.errors else []
     return Walk(device.drawn, refused, broke_off or next(iter(said), ""))
 

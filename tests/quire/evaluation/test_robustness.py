@@ -7,6 +7,7 @@ from PIL import Image
 
 from quire.evaluation import robustness as room
 from quire.evaluation.robustness import CHANGES, robustness
+from quire.model.inputs import resize
 from quire.model.predictor import Predictor
 from tests.quire.model.test_predictor import write_model
 
@@ -66,6 +67,18 @@ def test_of_many_images_a_seeded_draw_is_read_and_no_other(
     for number in set(range(len(files))) - set(Random(1).sample(range(len(files)), 9)):
         files[number].unlink()
     assert robustness(predictor, files, sizes(), TARGETS, DOCUMENTS, 1) == first
+
+
+def test_a_large_jpeg_is_read_as_serving_reads_it(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a size near the model's, and yet the baseline knows the file's own."""
+    path, decoded = tmp_path / "large.jpg", []
+    Image.new("RGB", (1600, 1200), "red").save(path)
+    monkeypatch.setattr(room, "resize", lambda image, *rest: decoded.append(image.size) or resize(image, *rest))  # type: ignore[func-returns-value]
+    report = robustness(predictor, [path] * 3, sizes((1600, 1200))[:3], TARGETS[:3], DOCUMENTS[:3], seed=0)
+    assert decoded[0] == (200, 150)
+    assert report["changes"]["mirrored"]["size_baseline"]["value"] == 1
+    with_size = room._answers(predictor, path.read_bytes())
+    assert (with_size[""][1], with_size["half_size"][1]) == ((1600, 1200), (800, 600))
 
 
 def test_each_change_is_what_it_is_called() -> None:

@@ -31,6 +31,21 @@ def test_repeats_join_and_what_has_no_image_joins_nothing() -> None:
     ]
 
 
+def test_an_image_that_many_sources_hold_joins_none_and_is_a_group_of_its_own() -> None:
+    documents = [item(source, content) for source in "abcdef" for content in ("logo", source)]
+    assert groups(*documents) == [name for source in "abcdef" for name in ("sha256:logo", source)]
+    assert set(groups(*documents[:10])) == {"a"}
+    assert groups(item("a", "logo", "repeat"), *documents)[0] == "sha256:logo"
+    assert [row.group for row in with_groups(documents[:6], max_shared=2)] == [
+        "sha256:logo",
+        "a",
+        "sha256:logo",
+        "b",
+        "sha256:logo",
+        "c",
+    ]
+
+
 def test_a_long_chain_takes_no_long_time() -> None:
     chain = [item(f"{number:06}", str(number + side)) for number in range(5_000) for side in (0, 1)]
     assert set(groups(*chain)) == {"000000"}

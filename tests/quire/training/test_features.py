@@ -124,6 +124,29 @@ def test_another_encoder_or_rule_has_features_of_its_own(
     assert not np.array_equal(read(open_cache(rule="squash"), files)[0], features)
 
 
+def test_what_cannot_be_used_is_told_though_its_features_are_known(
+    open_cache: Callable[..., FeatureCache], files: list[Path]
+) -> None:
+    contents = [sha256(path.read_bytes()).hexdigest() for path in files]
+    assert open_cache().unusable(files, contents, 2) == {}
+    files[1].write_bytes(files[1].read_bytes() + b" ")
+    files[2].write_bytes(b"no image")
+    contents[2] = sha256(b"no image").hexdigest()
+    found = open_cache().unusable(files, contents, 2)
+    assert (set(found), found[1]) == ({1, 2}, None)
+    assert str(found[2]).startswith("not a JPEG")
+
+
+def test_a_table_of_other_images_is_not_read(open_cache: Callable[..., FeatureCache], files: list[Path]) -> None:
+    """Nor checked, so that a start costs what is wanted and not what there is."""
+    cache = open_cache()
+    for path in files[:4]:
+        read(cache, [path])
+    cache = open_cache()
+    read(cache, files[:1])
+    assert (len(cache.tables), len(cache.unchecked)) == (4, 3)
+
+
 def test_an_image_that_cannot_be_decoded_is_named(open_cache: Callable[..., FeatureCache], tmp_path: Path) -> None:
     (tmp_path / "no.png").write_bytes(b"no image")
     with pytest.raises(BadInput, match=r"no\.png: not a JPEG, PNG, WebP, AVIF, HEIC or GIF image"):

@@ -111,9 +111,7 @@ def test_both_together_are_the_experts_pooled_by_the_weights_that_are_written(bo
     assert list(answer.probabilities.values()) == pytest.approx(expected, rel=1e-3, abs=0)
     second, first = np.argsort(expected)[-2:]
     odds = [weights["image"] * np.log(image[0, first] / image[0, second]), scale * np.log(text[0, first] / text[0, second])]
-    assert answer.experts == {
-        "image": pytest.approx(odds[0] / sum(odds), abs=1e-4), "text": pytest.approx(odds[1] / sum(odds), abs=1e-4)
-    }  # fmt: skip
+    assert answer.experts == pytest.approx({"image": odds[0] / sum(odds), "text": odds[1] / sum(odds)}, abs=1e-4)
 
 
 def test_what_is_unfamiliar_in_one_of_the_two_is_so_together(both: Predictor) -> None:

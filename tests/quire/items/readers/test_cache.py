@@ -1,5 +1,6 @@
 import os
 from dataclasses import replace
+from hashlib import sha256 as digest
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from quire.command import BadInput
 from quire.demo.images import pdf
 from quire.items.readers.cache import Cache
 from quire.items.readers.reading import read_files
+from quire.items.undecodable import remember
 from tests.conftest import Encode
 from tests.quire.items.readers.test_kinds import BOUNDS
 
@@ -94,3 +96,11 @@ def test_more_files_than_are_read_ahead_come_in_order(
     for number, path in enumerate(paths):
         path.write_bytes(make_image(seed=number))
     assert [sha256 for sha256, _ in read_files(paths, cache, 20)] == [cache.keep(path) for path in paths]
+
+
+def test_an_image_that_could_not_be_decoded_is_rejected_from_then_on(tmp_path: Path, cache: Cache, make_image: Encode) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf([make_image(seed=1), make_image(seed=2)]))
+    sha256 = cache.keep(tmp_path / "a.pdf")
+    remember(tmp_path, digest(make_image(seed=2)).hexdigest(), "broken data stream")
+    with cache.entry(sha256) as (found, _):
+        assert [each.problem for each in found] == ["", "damaged: broken data stream"]

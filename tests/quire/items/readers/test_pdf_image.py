@@ -181,3 +181,14 @@ def test_what_the_page_says_instead_of_devices_colours_applies(kind: str) -> Non
     data = page(f"q {TURNS['upright']} cm /I Do Q", {"I": image}, more, resources=f"/ColorSpace << {LINEAR[kind]} >>")
     (found,) = taken(data)
     assert difference(found, data, place(TURNS["upright"])) <= SHOWN
+
+
+@pytest.mark.parametrize("stated", [(120, 79), (120, 50), (60, 80), (120, 30)])
+@pytest.mark.parametrize("turn", ["upright", "left"])
+def test_of_a_jpeg_larger_than_the_pdf_says_what_a_viewer_shows_is_taken_out(stated: tuple[int, int], turn: str) -> None:
+    stored = jpeg_object(arrow()).replace(b"/Width 120 /Height 80", b"/Width %d /Height %d" % stated)
+    data = page(f"q {TURNS[turn]} cm /I Do Q", {"I": stored})
+    (image,) = taken(data)
+    assert (image.width, image.height) == (stated if turn == "upright" else stated[::-1])
+    area = (20, 60, 140, 140) if turn == "upright" else (60, 60, 140, 180)
+    assert np.abs(thumbnail(decode(image.data)) - thumbnail(rendered(data, area))).mean() <= SHOWN

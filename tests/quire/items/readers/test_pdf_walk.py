@@ -213,6 +213,22 @@ def test_a_page_without_images_is_no_damaged_image(content: str) -> None:
     assert found.problem.startswith("no image on its pages")
 
 
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_a_missing_checksum_is_no_damage(cut: int) -> None:
+    content = zlib.compress(b"BT /F1 12 Tf 20 180 Td <00410042> Tj ET " * 50)
+    for data, reason in ((content[:-cut], "no image on its pages"), (content[: -cut - 10], "damaged: premature end")):
+        (found,) = read(page("", {}).replace(stream("", b""), stream("/Filter /FlateDecode", data)), BOUNDS)
+        assert found.problem.startswith(reason)
+
+
+def test_a_missing_checksum_of_a_form_is_no_damage() -> None:
+    text = zlib.compress(b"0 0 m 10 10 l S " * 50)
+    for data, reason in ((text[:-4], "no image on its pages"), (text[:-14], "damaged: premature end")):
+        form = stream("/Type /XObject /Subtype /Form /BBox [0 0 200 200] /Filter /FlateDecode", data)
+        (found,) = read(page("/F Do", {"F": form}), BOUNDS)
+        assert found.problem.startswith(reason)
+
+
 def test_a_content_that_breaks_off_is_damage() -> None:
     content = stream("/Filter /FlateDecode", zlib.compress(b"0 0 m " * 500 + b"q 10 0 0 10 0 0 cm /I Do Q")[:20])
     cut = page("", {"I": jpeg_object(arrow())}).replace(stream("", b""), content)
