@@ -61,6 +61,23 @@ def explain(image: Annotated[str, typer.Argument(help="An image's file, or its k
 
 
 @app.command()
+def predict(
+    sources: Annotated[list[Path], typer.Argument(help="Folders, PDFs and images.")],
+    out: Annotated[Path, typer.Option(help="The table to write: .csv or .parquet.")],
+    model: Annotated[Path, typer.Option(help="A folder, or models:/quire@champion.")] = HERE / "model",
+) -> None:
+    """Answer for all that lies in folders, PDFs and images. Ends with 0 where each item has an answer, 3 where some have none.
+
+    Example: quire predict photos --out answers.csv
+    """
+    from quire.lifecycle.predict import predict
+
+    said, failed = predict(sources, out, model)
+    print(f"predict: {said}")
+    raise typer.Exit(3 if failed else 0)
+
+
+@app.command()
 def trace(
     subject: Annotated[str, typer.Argument(help="An image's SHA-256, key or file, an answer's id, or a model's file.")],
 ) -> None:
