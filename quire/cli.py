@@ -78,6 +78,19 @@ def predict(
 
 
 @app.command()
+def remove(subject: Annotated[str, typer.Argument(help="An item's key, or a file's path below data/raw.")]) -> None:
+    """Let an item or a file leave data, labels, log and feedback. Its key alone stays, so that it is not taken in again.
+
+    Example: quire remove demo-001.pdf
+    """
+    import os
+
+    from quire.lifecycle.remove import remove
+
+    print(f"remove: {remove(subject, DATA, Path(os.environ.get('QUIRE_STORE', 'feedback')))}")
+
+
+@app.command()
 def trace(
     subject: Annotated[str, typer.Argument(help="An image's SHA-256, key or file, an answer's id, or a model's file.")],
 ) -> None:

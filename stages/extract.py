@@ -13,11 +13,12 @@ from pydantic import Field
 from quire.command import BadInput, Positive, machine, run
 from quire.decode import MAX_PIXELS
 from quire.items.groups import equal_across, with_groups
-from quire.items.keys import is_utf8, printable, refuse_shared_keys
+from quire.items.keys import is_utf8, item_key, printable, refuse_shared_keys
 from quire.items.ledger import file_rows, rejected
 from quire.items.readers.cache import Cache
 from quire.items.readers.kinds import Bounds, Source
 from quire.items.readers.reading import progress, read_files
+from quire.items.removed import removed_keys, tombstones, without_removed
 from quire.items.tables import Item, write_table
 
 NAMED = 10  # images in a message
@@ -43,7 +44,8 @@ def extract(
     A file is read in a process of its own within bounds, so that a hostile one costs one row; what was found in a file of the
     same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
     """
-    files = _files(raw)
+    removed = removed_keys(raw)
+    files = [file for file in _files(raw) if item_key(printable(file)) not in removed]
     bounds = Bounds(source, dpi, max_pages, max_pixels, min_side, max_images, max_bytes, max_memory)
     cache = Cache(machine().cache / "extract", bounds)
     partial = images.with_name(images.name + ".partial")
@@ -52,8 +54,9 @@ def extract(
     named = list(filter(is_utf8, files))
     ledger = [rejected(printable(file), "its name is not UTF-8; rename it") for file in files if not is_utf8(file)]
     for file, (sha256, reason) in progress(named, read_files([raw / file for file in named], cache, max_seconds)):
-        ledger += [rejected(file, reason)] if reason else file_rows(file, sha256, cache, partial)
+        ledger += [rejected(file, reason)] if reason else without_removed(file_rows(file, sha256, cache, partial), removed, partial)
     refuse_shared_keys(ledger)
+    ledger += tombstones(removed)
     _report(ledger, len(files), raw)
     write_table(items, Item, with_groups(ledger))
     shutil.rmtree(images, ignore_errors=True)
