@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from quire.command import BadInput
+from quire.commands.batches import BATCHES
 from quire.commands.group import group
 from quire.commands.labels import labels
 from quire.commands.store import store
@@ -58,36 +59,6 @@ def explain(image: Annotated[str, typer.Argument(help="An image's file, or its k
     from quire.lifecycle.explain import explain
 
     explain(image, DATA / "images", HERE / "model", HERE / "reports/explain")
-
-
-@app.command()
-def predict(
-    sources: Annotated[list[Path], typer.Argument(help="Folders, PDFs and images.")],
-    out: Annotated[Path, typer.Option(help="The table to write: .csv or .parquet.")],
-    model: Annotated[Path, typer.Option(help="A folder, or models:/quire@champion.")] = HERE / "model",
-) -> None:
-    """Answer for all that lies in folders, PDFs and images. Ends with 0 where each item has an answer, 3 where some have none.
-
-    Example: quire predict photos --out answers.csv
-    """
-    from quire.lifecycle.predict import predict
-
-    said, failed = predict(sources, out, model)
-    print(f"predict: {said}")
-    raise typer.Exit(3 if failed else 0)
-
-
-@app.command()
-def remove(subject: Annotated[str, typer.Argument(help="An item's key, or a file's path below data/raw.")]) -> None:
-    """Let an item or a file leave data, labels, log and feedback. Its key alone stays, so that it is not taken in again.
-
-    Example: quire remove demo-001.pdf
-    """
-    import os
-
-    from quire.lifecycle.remove import remove
-
-    print(f"remove: {remove(subject, DATA, Path(os.environ.get('QUIRE_STORE', 'feedback')))}")
 
 
 @app.command()
@@ -209,6 +180,10 @@ def summary() -> None:
 
     print(summary(DATA, HERE / "reports"))
     print(f"results   {comparison(Path.cwd())}")
+
+
+for command in BATCHES:
+    app.command()(command)
 
 
 def main() -> None:

@@ -33,12 +33,17 @@ AHEAD = 8  # items that are being answered or wait for a thread, for each thread
 MANY = 1000  # files whose answers wait for those of an earlier one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
-    """A file to be answered, as it was named, and by its path below the folder that was named."""
+    """A file to be answered, by the folder that was named and the path below it: as texts, for there may be a million."""
 
-    path: Path
+    folder: Path
     below: str
+
+    @property
+    def path(self) -> Path:
+        """The file, as it was named."""
+        return self.folder / self.below
 
 
 def predict(sources: Sequence[Path], out: Path, model: Path) -> tuple[str, int]:
@@ -47,7 +52,7 @@ def predict(sources: Sequence[Path], out: Path, model: Path) -> tuple[str, int]:
     Raises BadInput for a source that is not there, and for a model that cannot be served.
     """
     writer_of(out)
-    files = [file for source in sources for file in _files(source) if file.path.resolve() != out.resolve()]
+    files = [file for source in sources for file in _files(source) if file.path != out]
     if not files:
         raise BadInput(f"{', '.join(map(str, sources))}: no file in it")
     parameters = read_parameters("extract")
@@ -69,11 +74,11 @@ def predict(sources: Sequence[Path], out: Path, model: Path) -> tuple[str, int]:
 def _files(source: Path) -> list[File]:
     """The file, or all of a folder and its subfolders but hidden ones, sorted."""
     if source.is_file():
-        return [File(source, source.name)]
+        return [File(source.parent, source.name)]
     if not source.is_dir():
         raise BadInput(f"{source}: no such file or folder")
-    found = [path for path in source.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return sorted((File(path, path.relative_to(source).as_posix()) for path in found), key=lambda file: file.below)
+    found = (path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return [File(source, below) for below in sorted(found)]
 
 
 def _journal(out: Path, files: Sequence[File], bounds: Bounds, predictor: Predictor) -> Journal:
