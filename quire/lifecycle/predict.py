@@ -6,6 +6,7 @@ stopped goes on behind the last file that it answered.
 
 import hashlib
 import json
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,7 @@ def predict(sources: Sequence[Path], out: Path, model: Path) -> tuple[str, int]:
     Raises BadInput for a source that is not there, and for a model that cannot be served.
     """
     writer_of(out)
-    files = [file for source in sources for file in _files(source) if file.path != out]
+    files = [file for source in sources for file in _files(source) if not _is(file, out)]
     if not files:
         raise BadInput(f"{', '.join(map(str, sources))}: no file in it")
     parameters = read_parameters("extract")
@@ -77,8 +78,17 @@ def _files(source: Path) -> list[File]:
         return [File(source.parent, source.name)]
     if not source.is_dir():
         raise BadInput(f"{source}: no such file or folder")
-    found = (path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+    found = [
+        Path(folder, name).relative_to(source).as_posix()
+        for folder, _, names in os.walk(source)  # not `rglob`, which remembers every path
+        for name in names
+        if not name.startswith(".") and Path(folder, name).is_file()
+    ]
     return [File(source, below) for below in sorted(found)]
+
+
+def _is(file: File, out: Path) -> bool:
+    return file.path.name == out.name and file.path.resolve() == out.resolve()
 
 
 def _journal(out: Path, files: Sequence[File], bounds: Bounds, predictor: Predictor) -> Journal:

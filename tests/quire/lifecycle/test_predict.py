@@ -166,6 +166,13 @@ def test_the_work_ahead_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert len(rows_of(folder / "answers.csv")) == 18
 
 
+def test_the_table_and_what_is_no_file_are_not_asked(folder: Path) -> None:
+    (folder / "in/gone.jpg").symlink_to("nowhere")
+    for _ in range(2):
+        predict([folder / "in"], folder / "in/b/answers.csv", folder / "model")
+    assert len(rows_of(folder / "in/b/answers.csv")) == 18
+
+
 @pytest.mark.parametrize(
     ("source", "out", "said"),
     [
