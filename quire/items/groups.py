@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,10 +13,10 @@ Group = tuple[str, ...]  # the keys of items that stay together
 Name = TypeVar("Name", str, SetName, int)  # of a set, or of a fold
 
 
-def with_groups(items: Sequence[Item]) -> list[Item]:
+def with_groups(items: Sequence[Item]) -> Iterator[Item]:
     """Name each item's group: its source, joined with sources that hold equal images; the first of their paths is the name."""
     group_of = _joined_sources(items)
-    return [replace(item, group=group_of[item.source]) for item in items]
+    return (replace(item, group=group_of[item.source]) for item in items)
 
 
 def equal_across(items: Iterable[Item]) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Journal:
         """Write the answers for each further file as they come."""
         with self.path.open("a", encoding="utf-8") as stream:
             for rows in answers:
-                stream.write(json.dumps([list(asdict(row).values()) for row in rows]) + "\n")
+                stream.write(json.dumps([list(vars(row).values()) for row in rows]) + "\n")
 
     def rows(self) -> Iterator[list[Any]]:
         """The cells of each row."""
