@@ -43,7 +43,9 @@ def data(tmp_path: Path, make_image: Encode, monkeypatch: pytest.MonkeyPatch) ->
         for number, key in enumerate(keys)
     ]
     (data / "annotations/studio.json").write_text(json.dumps(tasks))
-    (data / "annotations/table.csv").write_text('key,label,note\nphoto.jpg,dog,"two\nlines"\nsub__a_page1_index0,dog,\n')
+    (data / "annotations/table.csv").write_text(
+        'key,label,note\nphoto.jpg,dog,"two\nlines"\nsub__a_page1_index0,dog,\nsub__a_page0_index0,,\n'
+    )
     (data / "frozen.csv").write_text("key,set\nsub__a_page0_index0,test\nsub__b_page0_index0,test\n")
     make(data)
     return data
@@ -74,6 +76,8 @@ def store_of(data: Path) -> Path:
             database.execute("INSERT INTO answers VALUES (?, ?, ?)", (f"id{number}", item.image_sha256, item.source_sha256))
             (store / f"id{number}.csv").write_text(f"key,sha256,label,annotator\nid{number},{item.image_sha256},cat,x\n")
             (store / "images" / str(item.image_sha256)).write_bytes(b"")
+        (source_sha256,) = {item.source_sha256 for item in kept(data) if item.source == "sub/a.pdf"}
+        database.execute("INSERT INTO answers VALUES ('small', 'of an image that is too small', ?)", (source_sha256,))
     return store
 
 
@@ -91,7 +95,7 @@ def test_nothing_is_left_of_a_document_but_its_keys(data: Path) -> None:
     store = store_of(data)
     hashes = {str(item.image_sha256) for item in kept(data) if item.source == "sub/a.pdf"}
     said = remove("sub/a.pdf", data, store)
-    assert said.startswith("sub/a.pdf: 3 keys, 2 answers of the log. Next: make repro")
+    assert said.startswith("sub/a.pdf: 3 keys, 3 answers of the log. Next: make repro")
     make(data)
     keys = {"sub__a.pdf", "sub__a_page0_index0", "sub__a_page1_index0"}
     assert (data / "raw/.removed.csv").read_text().split() == ["key", *sorted(keys)]
@@ -128,7 +132,8 @@ def test_it_does_not_come_in_again_and_the_stages_say_so(data: Path, capsys: pyt
 
 
 def test_an_item_of_a_document_leaves_alone_and_the_file_is_named(data: Path) -> None:
-    said = remove("sub__a_page1_index0", data, data.parent / "feedback")
+    said = remove("sub__a_page1_index0", data, store_of(data))
+    assert said.startswith("sub__a_page1_index0: 1 keys, 1 answers of the log; ")
     assert "sub/a.pdf stays, and the item in it: `quire remove sub/a.pdf` removes the whole" in said
     make(data)
     assert [item.key for item in kept(data) if item.source == "sub/a.pdf"] == ["sub__a_page0_index0"]
@@ -140,7 +145,7 @@ def test_a_photo_is_an_item_and_a_file(data: Path) -> None:
     remove("photo.jpg", data, data.parent / "feedback")
     assert not (data / "raw/photo.jpg").exists()
     with (data / "annotations/table.csv").open(newline="") as stream:
-        assert [row["key"] for row in csv.DictReader(stream)] == ["sub__a_page1_index0"]
+        assert [row["key"] for row in csv.DictReader(stream)] == ["sub__a_page1_index0", "sub__a_page0_index0"]
 
 
 def test_what_is_not_there_is_refused(data: Path) -> None:
