@@ -151,6 +151,21 @@ def test_what_was_answered_for_another_question_is_not_gone_on_with(folder: Path
     assert {row["decision"] for row in rows_of(folder / "answers.csv") if not row["error"]} == {"unsure"}
 
 
+def test_a_file_that_changed_since_is_asked_anew(folder: Path) -> None:
+    killed_after(5, folder / "answers.csv")
+    (folder / "in/b/00.jpg").write_bytes(b"no image any more")
+    predict([folder / "in"], folder / "answers.csv", folder / "model")
+    assert {row["key"]: row["error"] for row in rows_of(folder / "answers.csv")}["b__00.jpg"].startswith("not a JPEG")
+
+
+def test_the_bounds_are_extracts(folder: Path) -> None:
+    parameters = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(parameters.replace("max_pixels: 50000000", "max_pixels: 100000"))
+    predict([folder / "in"], folder / "answers.csv", folder / "model")
+    reasons = {row["error"] for row in rows_of(folder / "answers.csv") if row["key"].startswith("b__")}
+    assert reasons == {"640 x 480 pixels, over the limit of 100000"}
+
+
 def test_parquet_has_the_cells_of_csv(folder: Path) -> None:
     for name in ("answers.csv", "answers.parquet"):
         predict([folder / "in"], folder / name, folder / "model")
