@@ -96,8 +96,11 @@ class Round:
         try:
             self.run(*QUIRE, "store", "push")
             self.run("git", "push", "--quiet", "origin", f"HEAD:{self.branch}")
-        except BadInput:
-            self.run(*QUIRE, "rollback")
+        except BadInput as error:
+            try:
+                self.run(*QUIRE, "rollback")
+            except BadInput as worse:  # as of a first champion, before which there is none
+                raise BadInput(f"{error}; the model that was not pushed stays champion: {worse}") from error
             raise
 
     def commit(self, message: str, *paths: str) -> None:

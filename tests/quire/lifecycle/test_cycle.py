@@ -14,6 +14,8 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from deploy.store import REMOTE, Store, tell_dvc
+from quire.command import BadInput
+from quire.lifecycle.cycle import Round
 from quire.lifecycle.history import NEW_ACCURACY, history
 from quire.lifecycle.promotions import read_history
 from quire.model.predictor import Predictor
@@ -154,3 +156,20 @@ def test_nothing_to_bring_in_is_nothing_new(tmp_path: Path) -> None:
     done = cycle(project, "in")
     assert (done.returncode, done.stdout) == (0, "cycle: nothing new: in is empty\n")
     assert cycle(project).stderr == "cycle: error: name what may bring something new: a folder, --annotations or --tool\n"
+
+
+@pytest.mark.parametrize(("failing", "said"), [({"git"}, "git failed"), ({"git", "rollback"}, "stays champion: rollback failed")])
+def test_what_cannot_be_pushed_is_not_champion(
+    failing: set[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def run(_: Round, *words: str) -> None:
+        calls.append(words)
+        if failed := failing & set(words):
+            raise BadInput(f"{failed.pop()} failed")
+
+    monkeypatch.setattr(Round, "run", run)
+    with pytest.raises(BadInput, match=said):
+        Round(tmp_path, "main", {}).push()
+    assert calls[-1][-1] == "rollback"
