@@ -83,6 +83,7 @@ benchmark: install  ## side-by-side measurements, on the model and the images th
 	uv pip install --quiet --python $(BIN)/python -c requirements.lock --group benchmark
 	python -m benchmarks.extraction
 	python -m benchmarks.serving
+	python -m benchmarks.predict
 	python -m benchmarks.overhead
 	python -m benchmarks.trust
 	python -m benchmarks.memory

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from quire.command import BadInput
+from quire.commands.batches import BATCHES
 from quire.commands.group import group
 from quire.commands.labels import labels
 from quire.commands.store import store
@@ -182,6 +183,10 @@ def summary() -> None:
 
     print(summary(DATA, HERE / "reports"))
     print(f"results   {comparison(Path.cwd())}")
+
+
+for command in BATCHES:
+    app.command()(command)
 
 
 def main() -> None:

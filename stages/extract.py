@@ -13,12 +13,13 @@ from pydantic import Field
 from quire.command import BadInput, Positive, machine, run
 from quire.decode import MAX_PIXELS
 from quire.items.groups import equal_across, with_groups
-from quire.items.keys import is_utf8, printable, refuse_shared_keys
+from quire.items.keys import is_utf8, item_key, printable, refuse_shared_keys
 from quire.items.ledger import file_rows, raw_files, rejected
 from quire.items.readers.cache import Cache
 from quire.items.readers.kinds import Bounds, Source
 from quire.items.readers.reading import progress, read_files
 from quire.items.readers.table import is_table
+from quire.items.removed import removed_keys, tombstones, without_removed
 from quire.items.rows import Columns, with_tables
 from quire.items.tables import Item, write_table
 
@@ -49,7 +50,8 @@ def extract(
     A file is read in a process of its own within bounds, so that a hostile one costs one row; what was found in a file of the
     same content before is taken from the cache. Raises BadInput where there is nothing to keep, or one key for two sources.
     """
-    files = raw_files(raw)
+    removed = removed_keys(raw)
+    files = [file for file in raw_files(raw) if item_key(printable(file)) not in removed]
     bounds = Bounds(source, dpi, max_pages, max_pixels, min_side, max_images, max_bytes, max_memory)
     cache = Cache(machine().cache / "extract", bounds)
     partial = images.with_name(images.name + ".partial")
@@ -59,9 +61,10 @@ def extract(
     named = [file for file in files if is_utf8(file) and file not in tables]
     ledger = [rejected(printable(file), "its name is not UTF-8; rename it") for file in files if not is_utf8(file)]
     for file, (sha256, reason) in progress(named, read_files([raw / file for file in named], cache, max_seconds)):
-        ledger += [rejected(file, reason)] if reason else file_rows(file, sha256, cache, partial)
-    ledger = with_tables(raw, table or Columns(), tables, ledger, texts, labels)
+        ledger += [rejected(file, reason)] if reason else without_removed(file_rows(file, sha256, cache, partial), removed, partial)
+    ledger = with_tables(raw, table or Columns(), tables, ledger, texts, labels, removed)
     refuse_shared_keys(ledger)
+    ledger += tombstones(removed)
     _report(ledger, len(files), raw)
     write_table(items, Item, with_groups(ledger, texts, max_shared))
     shutil.rmtree(images, ignore_errors=True)

@@ -13,10 +13,11 @@ from pydantic import Field
 from quire.command import Positive, run
 from quire.items.annotations.classes import Classes, by_class, check_classes, renamed
 from quire.items.annotations.exports import export_files, newest, read_export
-from quire.items.annotations.findings import Found, Loss, check, losses, remarks
+from quire.items.annotations.findings import Found, Loss, check, losses, remarks, removed
 from quire.items.annotations.matching import Ledger, matched
 from quire.items.annotations.pseudonyms import Pseudonyms, pseudonyms_of
 from quire.items.annotations.votes import Export, Vote, decide
+from quire.items.removed import REMOVED
 from quire.items.tables import Given, Item, Label, read_table, write_json, write_table
 
 OWN = "the tables themselves"  # where labels come from that stand beside a text
@@ -55,7 +56,7 @@ def import_labels(
     }
     write_table(labels, Label, rows)
     write_table(votes, Given, _given(of_item, people))
-    _report(report, summary, exports, lost | remarks(outcomes, exports, ledger))
+    _report(report, summary, exports, lost | remarks(outcomes, exports, ledger) | {REMOVED: removed(orphans)})
 
 
 def _given(of_item: dict[str, list[Vote]], people: dict[str, str]) -> list[Given]:

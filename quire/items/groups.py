@@ -5,7 +5,7 @@ import random
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,7 @@ NO_WORD = re.compile(r"[\W_]+")
 MAX_SHARED = 5  # documents: the default of `extract.max_shared`
 
 
-def with_groups(items: Sequence[Item], texts: Path | None = None, max_shared: int = MAX_SHARED) -> list[Item]:
+def with_groups(items: Sequence[Item], texts: Path | None = None, max_shared: int = MAX_SHARED) -> Iterator[Item]:
     """Name each item's group: where it comes from, joined with what holds equal images or texts; the first name is the group's.
 
     A row of a table comes from where its column `group` says, or stands for itself; all else from its file. Of `texts`, a CSV
@@ -40,7 +40,7 @@ def with_groups(items: Sequence[Item], texts: Path | None = None, max_shared: in
             own[number] = f"sha256:{item.image_sha256}"
     held = [[None if item.image_sha256 in common else item.image_sha256, contents.get(item.key)] for item in items]
     group_of = _joined(own, held)
-    return [replace(item, group=group_of[name]) for item, name in zip(items, own, strict=True)]
+    return (replace(item, group=group_of[name]) for item, name in zip(items, own, strict=True))
 
 
 def _common(items: Iterable[tuple[str, Item]], max_shared: int) -> set[str]:

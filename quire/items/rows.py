@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -133,8 +133,11 @@ class Tables:
         return replace(item, key=None, status="repeat", reason=f"equals {first}", image=None)
 
 
-def with_tables(raw: Path, columns: Columns, tables: Sequence[str], files: list[Item], texts: Path, labels: Path) -> list[Item]:
-    """The ledger with a row for each row of the tables, in place of the photos that they name.
+def with_tables(
+    raw: Path, columns: Columns, tables: Sequence[str], files: list[Item], texts: Path, labels: Path,
+    removed: Collection[str] = (),
+) -> list[Item]:  # fmt: skip
+    """The ledger with a row for each row of the tables but those whose key was `removed`, in place of the photos that they name.
 
     Writes the texts, `key,text`, and the labels that stand in the tables, `key,label`, row by row. Raises BadInput as
     `Tables.read` does.
@@ -144,6 +147,8 @@ def with_tables(raw: Path, columns: Columns, tables: Sequence[str], files: list[
     def kept() -> Iterator[tuple[str, str]]:
         for table in tables:
             for row in reader.read(table):
+                if row.item.key in removed:
+                    continue
                 rows.append(row.item)
                 if row.item.key and row.label:
                     labelled[row.item.key] = row.label

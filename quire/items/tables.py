@@ -22,7 +22,7 @@ SetName = Literal["train", "validation", "test"]
 SETS: tuple[SetName, ...] = ("train", "validation", "test")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)  # a ledger of a million rows is in memory
 class Item:
     """A row of the ledger `data/items.csv`: an image of a page, an image file, a row of a table, or a file that cannot be read.
 

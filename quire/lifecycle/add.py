@@ -1,25 +1,16 @@
-"""Bring a client's data in, all or nothing, tracked by DVC.
+"""Bring a client's data in, all or nothing, tracked by DVC."""
 
-What is new is copied into a folder beside; only when all is there, the folder gets its second name, and its files are moved
-into place. A call that was killed before has changed nothing; one that was killed after is completed by the next.
-"""
-
-import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
-from quire.command import PARAMETERS, BadInput
-from quire.demo.images import KINDS, files
-from quire.items.dvc import track
+from quire.command import BadInput
+from quire.demo.images import files
+from quire.lifecycle.change import BEGUN, FOLDERS, begun, finish, ready
 from quire.lifecycle.class_folders import folder_labels, write_labels
 from quire.lifecycle.incoming import Incoming, incoming
 
-FOLDERS = ("raw", "annotations", "challenge")
 EXPORTS = {".json", ".csv"}
-BEGUN, READY, LEAVING = "add.partial", "add-ready.partial", "leaving.json"
 BLOCK = 2**20  # bytes compared at once
 
 
@@ -34,35 +25,16 @@ def add(source: Path | None, *, annotations: Path | None, challenge: Path | None
         raise BadInput("name what to bring in: quire add <folder, zip or file> --annotations <export> --challenge <folder>")
     if source and folder.resolve().is_relative_to(source.resolve()):
         raise BadInput(f"{source}: {folder} itself lies in it")
-    _finish(folder)
+    finish(folder)
     drawn = demo_files(folder) if source else set()  # labels or challenge images alone are brought in beside it
     said = [f"the demo's {len(drawn)} files gave way"] if drawn else []
-    begun = folder / BEGUN
-    shutil.rmtree(begun, ignore_errors=True)
-    begun.mkdir(parents=True)
-    try:
+    with begun(folder) as place:
         new = sum(_stage(path, name, folder, drawn, said) for name, path in given.items())
         if source and not annotations:
             said += _label_by_folders(source, folder)
-        leaving = [str(path) for path in sorted(drawn) if not (begun / path).exists()]
-        (begun / LEAVING).write_text(json.dumps(leaving), encoding="utf-8")
-        begun.rename(folder / READY)
-    finally:
-        shutil.rmtree(begun, ignore_errors=True)
-    said += _finish(folder)
+        ready(folder, [path for path in drawn if not (place / path).exists()], demo=True)
+    said += finish(folder)
     return f"{'; '.join([f'{new} new files in {folder}', *said])}. Next: make repro, then git add data/*.dvc && git commit --all"
-
-
-def _forget_classes() -> list[str]:
-    """Let the demo's list of classes give way, too: of other data the labels that occur. A list that is not the demo's stays."""
-    listed = f"classes: [{', '.join(KINDS)}]"
-    text = PARAMETERS.read_text(encoding="utf-8") if PARAMETERS.exists() else ""
-    if listed not in text:
-        return []
-    partial = PARAMETERS.with_name(f"{PARAMETERS.name}.partial")
-    partial.write_text(text.replace(listed, "classes: auto"), encoding="utf-8")
-    os.replace(partial, PARAMETERS)
-    return [f"its list of classes, too: import_labels.classes in {PARAMETERS} is auto, the labels that occur"]
 
 
 def demo_files(folder: Path) -> set[Path]:
@@ -128,32 +100,3 @@ def _label_by_folders(source: Path, folder: Path) -> list[str]:
     write_labels(labels, folder / place, folder / BEGUN / place)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(Counter(labels.values()).items()))
     return [f"labels from the names of folders: {counts}, in {folder / place}, to be deleted if they are none"]
-
-
-def _finish(folder: Path) -> list[str]:
-    """Move what is ready into place; what there is to say of it. Begun before, it goes on: what is moved is not there again."""
-    ready, said = folder / READY, list[str]()
-    if not ready.exists():
-        return said
-    leaving = json.loads((ready / LEAVING).read_text(encoding="utf-8")) if (ready / LEAVING).exists() else []
-    if leaving:
-        _remove(folder / path for path in leaving)
-        said = _forget_classes()
-    for name in FOLDERS:
-        for file in [path for path in (ready / name).rglob("*") if path.is_file()]:
-            place = folder / file.relative_to(ready)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, place)
-    for name in FOLDERS[1:]:  # without labels yet, `import_labels` says what is missing; without challenge `evaluate` notes it
-        (folder / name).mkdir(exist_ok=True)
-    track(folder / name for name in FOLDERS if (folder / name).exists())
-    shutil.rmtree(ready)
-    return said
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    """Delete files, and the folders that they leave empty."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-        if path.parent.exists() and not any(path.parent.iterdir()):
-            path.parent.rmdir()

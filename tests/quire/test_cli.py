@@ -10,7 +10,22 @@ import pytest
 from tests.conftest import ROOT
 
 COMMANDS = (
-    *("add", "demo", "explain", "trace", "prove", "promote", "rollback", "drift", "doctor", "summary"),
+    *(
+        "add",
+        "demo",
+        "explain",
+        "predict",
+        "remove",
+        "trace",
+        "prove",
+        "promote",
+        "rollback",
+        "drift",
+        "cycle",
+        "history",
+        "doctor",
+        "summary",
+    ),
     *("labels push", "labels pull", "labels status", "store start", "store stop", "store push", "store pull"),
 )
 HEAVY = {"bentoml", "boto3", "dvc", "git", "matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pymupdf", "scipy", "torch"}

@@ -74,7 +74,9 @@ def out_of_fold(key: str, label: str, fold: int | None, predictor: Predictor, da
 
 def judge(project: Path, at_least: dict[str, float]) -> dict[str, Any]:
     """Run the stage; the reports in JSON by name."""
-    paths = [project / name for name in ("images", "texts.csv", "items.csv", "labels.csv", "split.csv", "model", "challenge", "reports")]
+    paths = [
+        project / name for name in ("images", "texts.csv", "items.csv", "labels.csv", "split.csv", "model", "challenge", "reports")
+    ]
     evaluate(*paths, at_least=at_least, at_most={"cross_validation.calibration_error": 0.1}, seed=0)
     return {path.stem: json.loads(path.read_text()) for path in (project / "reports").glob("*.json")}
 

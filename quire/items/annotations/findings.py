@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from quire.command import BadInput
 from quire.items.annotations.matching import Ledger, Match
 from quire.items.annotations.votes import Export, Outcome, Vote
+from quire.items.removed import REMOVED
 from quire.items.tables import Item
 
 Loss = Literal["unlabelled", "incomplete", "conflict", "tie", "orphan", "unknown_label"]
@@ -16,9 +17,16 @@ SHOWN = 5  # names in a message
 
 
 def losses(outcomes: Mapping[str, Outcome], orphans: Iterable[tuple[Vote, Match]], unknown: Iterable[Vote]) -> dict[str, Found]:
-    """Each kind of loss: images by key, votes by the name that the export has. No annotator is named."""
+    """Each kind of loss: images by key, votes by the name that the export has. No annotator is named.
+
+    A vote on what was removed is none.
+    """
     undecided = {kind: _with_counts(outcomes, kind) for kind in ("incomplete", "conflict", "tie")}
-    strays = [_named(vote) | {"image": match.reason, "candidates": list(match.candidates)} for vote, match in orphans]
+    strays = [
+        _named(vote) | {"image": match.reason, "candidates": list(match.candidates)}
+        for vote, match in orphans
+        if match.reason != REMOVED
+    ]
     return {
         "unlabelled": [{"key": key} for key, outcome in outcomes.items() if outcome.kind == "unlabelled"],
         **undecided,
@@ -41,6 +49,11 @@ def remarks(outcomes: Mapping[str, Outcome], exports: Iterable[Export], ledger: 
         "duplicate": _duplicates(outcomes, ledger.kept),
         **{kind: [{"key": key} for found, key in sorted(said) if found == kind] for kind in ("skipped", "empty", "in_progress")},
     }
+
+
+def removed(orphans: Iterable[tuple[Vote, Match]]) -> Found:
+    """The items that were removed and are voted on all the same, by the names that the exports have."""
+    return [{"key": name} for name in sorted({vote.name for vote, match in orphans if match.reason == REMOVED})]
 
 
 def check(found: Mapping[str, Found], tolerated: Mapping[Loss, float], labelled: int, images: int, place: object) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from quire.items.annotations.exports import is_pulled
 from quire.items.annotations.votes import Export, Remark, Vote
 from quire.items.keys import IMAGE_EXTENSIONS, older_keys, portable
+from quire.items.removed import REMOVED
 from quire.items.tables import Item
 
 
@@ -111,7 +112,8 @@ class Ledger:
         return self._kept(own) if own else Match(None, "of another content" if fits else "absent", tuple(fits))
 
     def _kept(self, key: str) -> Match:
-        return Match(key) if key in self.kept else Match(None, self.rows[key].status)
+        row = self.rows[key]
+        return Match(key) if key in self.kept else Match(None, REMOVED if row.reason == REMOVED else row.status)
 
 
 def matched(votes: Iterable[Vote], ledger: Ledger) -> tuple[dict[str, list[Vote]], list[tuple[Vote, Match]]]:

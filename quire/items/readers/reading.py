@@ -4,7 +4,7 @@ import signal
 import sqlite3
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ Work = TypeVar("Work")
 Stat = tuple[str, int, int, int]  # absolute path, size, time of change in ns, inode: as DVC tells that a file is as it was
 
 
-def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Iterator[tuple[str, str]]:
+def read_files(paths: Sequence[Path], cache: Cache, max_seconds: float) -> Generator[tuple[str, str]]:
     """Yield for each file, in order, its SHA-256, under which the cache holds what was found in it, or "" and the reason why not.
 
     A file that is as it was, and whose entry is there, is not opened. A hostile one costs its process and `max_seconds` of the

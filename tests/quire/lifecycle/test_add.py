@@ -21,7 +21,7 @@ def tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """An empty project, and the folders that DVC was asked to track: its own part is the pipeline's test."""
     calls: list[list[str]] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("quire.lifecycle.add.track", lambda folders: calls.append([folder.name for folder in folders]))
+    monkeypatch.setattr("quire.lifecycle.change.track", lambda folders: calls.append([folder.name for folder in folders]))
     return calls
 
 
