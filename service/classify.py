@@ -88,7 +88,7 @@ def _answer(state: State, data: bytes, origin: Origin | None = None, explain: bo
     count(classified.answer)
     answer = state.inference.render(classified)
     if explain:
-        answer.why = state.inference.explain(data, classified.answer)
+        answer.why = state.inference.explain(data, classified)
     return answer
 
 
