@@ -1,4 +1,4 @@
-"""Another model while requests go on: a real service of two workers, asked without a pause."""
+"""Another model while requests go on: a real service, asked without a pause."""
 
 import shutil
 import threading
