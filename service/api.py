@@ -11,19 +11,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from service.classify import classify, classify_batch, classify_pdf, upload
 from service.errors import Refused, answer_fault, answer_http_error, answer_refusal
+from service.reload import reload
 from service.request import State, allowed, as_json, on, received
-from service.schema import Feedback, Health
+from service.schema import Facts, Feedback, Health
 from service.telemetry import FEEDBACK, RequestLog, series
 from service.upload import BodyLimit, is_form
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
 # The page's own script, style and answers; no address outside the service.
-PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",  # a new release's script belongs to its page
+}
 
 
 def create_app() -> Starlette:
@@ -34,11 +40,15 @@ def create_app() -> Starlette:
             Route("/v1/classify/batch", classify_batch, methods=["POST"]),
             Route("/v1/classify/pdf", classify_pdf, methods=["POST"]),
             Route("/v1/feedback", feedback, methods=["POST"]),
+            Route("/v1/model", model),
+            Route("/v1/reload", reload, methods=["POST"]),
             Route("/upload", upload, methods=["POST"]),
             Route("/health", health),
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
             Route("/", page),
+            Route("/page.css", page_style),
+            Route("/page.js", page_script),
         ],
         middleware=[Middleware(RequestLog), Middleware(BodyLimit)],
         exception_handlers={Refused: answer_refusal, HTTPException: answer_http_error, Exception: answer_fault},
@@ -49,7 +59,7 @@ def create_app() -> Starlette:
 
 async def feedback(request: Request) -> Response:
     """Take the right label for an answer's id: JSON, or a form with `id`, `label` and perhaps the `image`."""
-    subject = await allowed(request, feedback=True)
+    subject = await allowed(request, "feedback")
     state: State = request.app.state.quire
     body = await received(request, "image")
     texts, image = (body.texts, next(iter(body.files), None)) if is_form(request) else (_json_object(body.files[0]), None)
@@ -67,6 +77,14 @@ def _json_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Refused("malformed", f"the body is not JSON: {error}") from error
     return content if isinstance(content, dict) else {}
+
+
+async def model(request: Request) -> Response:
+    """What the present model takes and answers, and when it decides."""
+    await allowed(request)
+    loaded = request.app.state.quire.inference.loaded
+    manifest, least = loaded.predictor.manifest, loaded.predictor.thresholds.min_confidence
+    return as_json(Facts(model=loaded.model, labels=manifest.labels, inputs=sorted(manifest.inputs), min_confidence=least))
 
 
 async def health(request: Request) -> Response:
@@ -88,6 +106,16 @@ async def openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.state.quire.openapi)
 
 
-async def page(_: Request) -> HTMLResponse:
+async def page(_: Request) -> FileResponse:
     """The page for people."""
-    return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": PAGE_POLICY})
+    return FileResponse(PAGE / "index.html", headers=PAGE_HEADERS)
+
+
+async def page_style(_: Request) -> FileResponse:
+    """How the page looks."""
+    return FileResponse(PAGE / "page.css", headers=PAGE_HEADERS)
+
+
+async def page_script(_: Request) -> FileResponse:
+    """What the page does."""
+    return FileResponse(PAGE / "page.js", headers=PAGE_HEADERS)

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quire.model.manifest import InvalidModel
 from service.api import create_app
-from service.inference import Inference
+from service.loaded import copies, copy_checked, wish
+from service.reload import Follower
 from service.request import State
 from service.settings import Settings
 from service.store import Store
@@ -47,15 +48,23 @@ def bound_host(arguments: list[str]) -> str:
     return os.environ.get("BENTOML_HOST") or HOST
 
 
+def copy_model(settings: Settings) -> None:
+    """Give the workers the copy of the model that they load. Raises InvalidModel for one that cannot be served."""
+    folder = copies()
+    assert folder, "make_folder comes first"
+    folder.mkdir(parents=True)
+    wish(copy_checked(settings))
+
+
 def check_before_listening(settings: Settings, host: str) -> None:
     """Refuse what would fail later.
 
     Raises InvalidModel for a model that cannot be served, PermissionError for a store that cannot be written to and for a
     public address without auth.
     """
-    Inference(settings).warm_up()
+    copy_model(settings)
     try:
-        Store(settings, model="").close()
+        Store(settings).close()
     except (OSError, sqlite3.Error) as error:
         raise PermissionError(f"QUIRE_STORE: {settings.store}: nothing can be kept there: {error}") from error
     loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -84,6 +93,7 @@ class Quire:
 
     def __init__(self) -> None:
         app.state.quire = State(Settings())
+        Follower(app.state.quire.inference)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
@@ -95,8 +105,8 @@ class Quire:
     def check() -> None:
         """Before anything listens: one clear line and exit status 1 instead of workers that restart for ever."""
         try:
-            check_before_listening(Settings(), bound_host(sys.argv))
             make_folder()
+            check_before_listening(Settings(), bound_host(sys.argv))
         except (InvalidModel, PermissionError) as error:
             sys.exit(f"quire: error: {error}")
         except ValidationError as error:

@@ -90,7 +90,7 @@ def _answer(state: State, sent: Sent, origin: Origin | None = None, explain: boo
     count(classified.answer)
     answer = state.inference.render(classified)
     if explain and sent.image is not None and classified.width:
-        answer.why = state.inference.explain(sent.image, classified.answer)
+        answer.why = state.inference.explain(sent.image, classified)
     return answer
 
 

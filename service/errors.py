@@ -24,6 +24,7 @@ STATUS = {
     "method_not_allowed": 405,
     "too_slow": 408,
     "already_given": 409,
+    "bad_model": 409,
     "too_large": 413,
     "too_many_pixels": 413,
     "not_an_image": 415,
@@ -36,6 +37,7 @@ STATUS = {
     "no_pdf_support": 501,
     "not_kept": 503,
     "issuer_unavailable": 503,
+    "not_followed": 503,
 }
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "10"}}
 

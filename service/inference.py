@@ -9,15 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from quire.decode import UndecodableImage, decode
-from quire.model.explain import Explainer, data_uri
+from quire.model.explain import data_uri
 from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
-from quire.model.registry import model_folder
-from service.commit import commit
 from service.errors import Refused
+from service.loaded import Loaded, load
 from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
 from service.settings import Settings
 
@@ -39,13 +36,14 @@ class Sent:
 
 @dataclass(frozen=True)
 class Classified:
-    """An answer with its id; the SHA-256 of the image's bytes and its size in pixels, or the SHA-256 of the text and 0."""
+    """An answer with its id and the model that gave it; the SHA-256 of the image and its size in pixels, or of the text and 0."""
 
     id: str
     sha256: str
     answer: Answer
     width: int
     height: int
+    by: Loaded
 
 
 class Inference:
@@ -53,17 +51,19 @@ class Inference:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        with model_folder(settings.model) as folder:
-            self.predictor = Predictor(folder)
-            if "image" in self.predictor.modalities:
-                self.explainer = Explainer(self.predictor, neighbours=settings.explain_neighbours)
-            stated = folder / "commit"  # a model out of a registry was made by another commit than the code
-            of_model = stated.read_text(encoding="utf-8") if stated.is_file() else commit()
-        lineage = self.predictor.manifest.lineage
-        data = lineage.get("images", lineage.get("texts", ""))[:12]
-        self.model = ModelVersion(version=self.predictor.version, commit=of_model, data=data)
+        self.loaded = load(settings)  # service.reload exchanges it: who needs two things of a model takes it once
         self.threads = ThreadPoolExecutor(settings.threads, "predict")  # none is started before there is work
         self.under_way = 0
+
+    @property
+    def predictor(self) -> Predictor:
+        """The present model."""
+        return self.loaded.predictor
+
+    @property
+    def model(self) -> ModelVersion:
+        """What an answer says of the present model."""
+        return self.loaded.model
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -83,31 +83,31 @@ class Inference:
 
     def classify(self, sent: Sent) -> Classified:
         """The answer for one item. Raises Refused for an image that cannot be decoded, and for nothing that the model reads."""
-        image, square, modalities = None, None, self.predictor.modalities
+        by, image, square = self.loaded, None, None
+        modalities = by.predictor.modalities
         if not ((sent.image is not None and "image" in modalities) or (sent.text and "text" in modalities)):
             raise Refused("wrong_field", f"the model reads {' and '.join(modalities)}, and no {' or '.join(modalities)} was sent")
         if sent.image is not None and "image" in modalities:
             try:
-                image = decode(sent.image, self.settings.max_pixels, self.predictor.size)
-                square = resize(image, self.predictor.size, self.predictor.rule)  # (S, S, 3) uint8
+                image = decode(sent.image, self.settings.max_pixels, by.predictor.size)
+                square = resize(image, by.predictor.size, by.predictor.rule)  # (S, S, 3) uint8
             except UndecodableImage as error:
                 raise Refused(error.code, str(error)) from error
-        answer = self.predictor.classify_item(square, sent.text)
+        answer = by.predictor.classify_item(square, sent.text)
         width, height = image.info["size"] if image else (0, 0)
-        return Classified(os.urandom(16).hex(), hashlib.sha256(sent.content).hexdigest(), answer, width, height)
+        return Classified(os.urandom(16).hex(), hashlib.sha256(sent.content).hexdigest(), answer, width, height, by)
 
-    def explain(self, data: bytes, answer: Answer) -> Explanation:
-        """Why an image that was answered got this answer."""
-        square = self.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
-        nearest = [SimilarImage(**asdict(neighbour)) for neighbour in self.explainer.nearest(square)]
-        activation = self.explainer.activation_map(square, answer.prediction)
+    def explain(self, data: bytes, classified: Classified) -> Explanation:
+        """Why an image that was answered got this answer, of the model that gave it."""
+        explainer = classified.by.explainer
+        square = classified.by.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
+        nearest = [SimilarImage(**asdict(neighbour)) for neighbour in explainer.nearest(square)]
+        activation = explainer.activation_map(square, classified.answer.prediction)
         return Explanation(places=data_uri(activation), nearest=nearest)
 
     def warm_up(self) -> None:
-        """Answer a blank image or a word, as a check that the model answers at all."""
-        images = "image" in self.predictor.modalities
-        size = self.predictor.size if images else 0
-        self.predictor.classify_item(np.zeros((size, size, 3), np.uint8) if images else None, "word")
+        """Answer something, as a check that the model answers at all."""
+        self.loaded.warm_up()
 
     def render(self, classified: Classified) -> ImageAnswer:
         """An answer as the client reads it."""
@@ -117,6 +117,6 @@ class Inference:
             decision=answer.decision,
             reason=answer.reason,
             probabilities=answer.probabilities,
-            model=self.model,
+            model=classified.by.model,
             id=classified.id,
         )

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from service import schema
 from service.errors import STATUS
-from service.settings import Settings
+from service.settings import Settings, Use
 
 Json = dict[str, Any]
 Query = dict[str, str]  # a parameter's name → what it does; each is true or false
@@ -21,6 +21,8 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     schema.PdfAnswer,
     schema.Feedback,
     schema.EarlierAnswer,
+    schema.Reloaded,
+    schema.Facts,
     schema.Health,
     schema.Refusal,
 )
@@ -38,6 +40,8 @@ def document(settings: Settings) -> Json:
     """OpenAPI 3.1 (spec.openapis.org/oas/v3.1.1). With an issuer, which token each route wants is part of it."""
     _, schemas = models_json_schema([(answer, "serialization") for answer in ANSWERS], ref_template="#/components/schemas/{model}")
     feedback = {"application/json": {"schema": _reference(schema.Feedback)}} | _form({"image": FILE}, schema.Feedback)
+    responses = {"200": _answered(schema.Reloaded)} | {str(code): _refused(code) for code in (401, 403, 409, 503)}
+    known = {"200": _answered(schema.Facts)} | {str(code): _refused(code) for code in (401, 403, 503)}
     paths = {
         "/v1/classify": _post("Say what an item is: an image, a text, or both", ITEM, schema.ImageAnswer, EXPLAIN),
         "/v1/classify/batch": _post("Say what is on several images", _several("images"), schema.BatchAnswer),
@@ -46,6 +50,8 @@ def document(settings: Settings) -> Json:
         ),
         "/v1/feedback": _post("Send the right label for an answer", feedback, schema.Feedback, status=201, more=[404, 409]),
         "/upload": _post("As the API before /v1 answered", _one("file", "image/*"), schema.EarlierAnswer),
+        "/v1/model": {"get": {"summary": "What the present model takes and answers", "responses": known}},
+        "/v1/reload": {"post": {"summary": "Serve the model that QUIRE_MODEL names now", "responses": responses}},
         "/health": {"get": {"summary": "Whether the model answers", "responses": {"200": _answered(schema.Health)}}},
     }
     info = {"title": "Quire", "version": "1", "description": "Says what is on an image."}
@@ -58,9 +64,9 @@ def _secured(described: Json, settings: Settings) -> Json:
     scheme = {"type": "openIdConnect", "openIdConnectUrl": settings.oidc_discovery_url}
     described["components"]["securitySchemes"] = {"token": scheme}
     for path, methods in described["paths"].items():
-        scope = settings.oidc_feedback_scope if path == "/v1/feedback" else settings.oidc_scope
-        if "post" in methods:
-            methods["post"]["security"] = [{"token": [scope]}]
+        use: Use = {"/v1/feedback": "feedback", "/v1/reload": "admin"}.get(path, "predict")  # type: ignore[assignment]
+        for method in () if path == "/health" else methods.values():
+            method["security"] = [{"token": [settings.scope_of(use)]}]
     return described
 
 

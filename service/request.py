@@ -13,7 +13,7 @@ from service.auth import Tokens
 from service.errors import Refused
 from service.inference import Inference
 from service.openapi import document
-from service.settings import Settings
+from service.settings import Settings, Use
 from service.store import Store
 from service.telemetry import UNDER_WAY, export_zeros
 from service.upload import Upload, read_upload
@@ -30,7 +30,7 @@ class State:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.inference = Inference(settings)
-        self.store = Store(settings, self.inference.model.version)
+        self.store = Store(settings)
         self.tokens = Tokens(settings) if settings.oidc_issuer else None
         self.pdf = _pdf_reader(settings)
         self.openapi = document(settings)
@@ -54,13 +54,14 @@ async def on(thread: Executor, work: Callable[..., Result], *arguments: object) 
     return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
 
 
-async def allowed(request: Request, feedback: bool = False) -> str:
+async def allowed(request: Request, use: Use = "predict") -> str:
     """Who asks, as the issuer names them. Raises Refused where a token is needed and does not allow it."""
     state: State = request.app.state.quire
     if state.tokens is None:
+        if use == "admin" and state.settings.public_without_auth:
+            raise Refused("forbidden", "this is the operator's, and without QUIRE_OIDC_ISSUER everybody could be")
         return ""
-    scope = state.settings.oidc_feedback_scope if feedback else state.settings.oidc_scope
-    return await state.tokens.check(request.headers.get("authorization"), scope)
+    return await state.tokens.check(request.headers.get("authorization"), state.settings.scope_of(use))
 
 
 async def received(request: Request, field: str, max_files: int = 1) -> Upload:

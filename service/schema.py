@@ -129,6 +129,25 @@ class Feedback(Body):
     """One of the model's labels."""
 
 
+class Facts(Body):
+    """What the present model takes and answers, and when it decides."""
+
+    model: ModelVersion
+    labels: list[str]
+    inputs: list[Annotated[str, Field(examples=["image"])]]
+    min_confidence: Annotated[float, Field(ge=0)]
+    """The probability from which on a prediction is a decision, unless the image is unfamiliar."""
+
+
+class Reloaded(Body):
+    """Which model every worker serves now."""
+
+    version: Sha256
+    """The first twelve digits of the model's SHA-256."""
+    workers: Count
+    """How many serve it."""
+
+
 class EarlierAnswer(Body):
     """As the API before `/v1` answered."""
 

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quire.command import cores
 from quire.decode import MAX_PIXELS
 
+Use = Literal["predict", "feedback", "admin"]  # what a token is shown for
+
 
 class Settings(BaseSettings):
     """Each field is the environment variable QUIRE_<NAME>. Raises pydantic's ValidationError, which names the variable."""
@@ -45,7 +47,12 @@ class Settings(BaseSettings):
     oidc_jwks_url: str = ""  # empty: as the issuer's discovery document says
     oidc_scope: str = "quire:predict"
     oidc_feedback_scope: str = "quire:feedback"
+    oidc_admin_scope: str = "quire:admin"
     public_without_auth: bool = False
+
+    def scope_of(self, use: Use) -> str:
+        """The word that a token's scope must hold."""
+        return {"predict": self.oidc_scope, "feedback": self.oidc_feedback_scope, "admin": self.oidc_admin_scope}[use]
 
     @property
     def oidc_discovery_url(self) -> str:

@@ -47,8 +47,8 @@ class Origin:
 class Store:
     """The log of answers and the feedback folder. Safe for threads and for several processes."""
 
-    def __init__(self, settings: Settings, model: str) -> None:
-        self.settings, self.model = settings, model
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.images = settings.store / "images"
         settings.store.mkdir(parents=True, exist_ok=True)
         self.lock = threading.Lock()
@@ -85,7 +85,7 @@ class Store:
             answer.unfamiliarity,
             classified.width,
             classified.height,
-            self.model,
+            classified.by.model.version,
             *((origin.document, origin.page, origin.index) if origin else (None, None, None)),
         )
         self.waiting.append(row)

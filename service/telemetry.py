@@ -27,6 +27,7 @@ UNSURE_ANSWERS = Counter("quire_unsure_answers", "Images answered with unsure, b
 CONFIDENCE = Histogram("quire_confidence", "Probability of the prediction", buckets=[n / 20 for n in range(1, 21)])
 FEEDBACK = Counter("quire_feedback", "Labels that people sent, by whether they confirm the prediction", ["agrees"])
 REJECTED = Counter("quire_rejected", "Images and requests refused, by reason", ["reason"])
+RELOADS = Counter("quire_reloads", "Times that another model was asked for, by outcome", ["outcome"])
 LOG_ERRORS = Counter("quire_log_errors", "Times that answers, images or labels could not be kept")
 UNDER_WAY = Gauge("quire_requests_under_way", "Requests being answered or waiting for it", multiprocess_mode="livesum")
 
@@ -47,6 +48,8 @@ def export_zeros() -> None:
     """Make, at zero, the series whose rates are watched: Prometheus computes no rate from a series' first value."""
     for reason in get_args(Reason):
         series(UNSURE_ANSWERS, reason)
+    for outcome in ("done", "refused"):
+        series(RELOADS, outcome)
     for agrees in ("true", "false"):
         series(FEEDBACK, agrees)
 

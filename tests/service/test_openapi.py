@@ -63,7 +63,10 @@ def test_with_an_issuer_each_route_names_the_scope_that_it_wants() -> None:
         "openIdConnectUrl": "https://issuer.example.com/.well-known/openid-configuration",
     }
     wanted = {path: methods["post"]["security"] for path, methods in described["paths"].items() if "post" in methods}
+    assert described["paths"]["/v1/model"]["get"]["security"] == [{"token": ["quire:predict"]}]
+    assert "security" not in described["paths"]["/health"]["get"]
     assert wanted.pop("/v1/feedback") == [{"token": ["quire:feedback"]}]
+    assert wanted.pop("/v1/reload") == [{"token": ["quire:admin"]}]
     assert set(wanted) == {"/v1/classify", "/v1/classify/batch", "/v1/classify/pdf", "/upload"}
     assert all(security == [{"token": ["quire:predict"]}] for security in wanted.values())
     assert "security" not in described["paths"]["/health"]["get"]

@@ -5,23 +5,28 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from quire.model.predictor import Answer
 from service.errors import Refused
 from service.inference import Classified
+from service.loaded import Loaded
 from service.settings import Settings
 from service.store import DAY, Store
 
+BY = cast(Loaded, SimpleNamespace(model=SimpleNamespace(version="model")))
+
 
 def given(name: str) -> Classified:
-    return Classified(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4}, 1.5), 64, 48)
+    return Classified(name, f"sha-{name}", Answer("cat", "unsure", "low_confidence", {"cat": 0.4}, 1.5), 64, 48, BY)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(Settings(store=tmp_path, keep_images="unsure", keep_days=30), "model")
+    made = Store(Settings(store=tmp_path, keep_images="unsure", keep_days=30))
     yield made
     made.close()
 
@@ -74,7 +79,7 @@ def test_a_label_that_the_disk_did_not_take_can_be_given_again(store: Store, mon
 
 
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
-    closed = Store(Settings(store=tmp_path), "model")
+    closed = Store(Settings(store=tmp_path))
     closed.log(given("the last"), b"image")
     closed.close()
     with sqlite3.connect(tmp_path / "answers.db") as database:
@@ -88,7 +93,7 @@ def test_a_log_of_an_earlier_release_gets_its_columns_and_loses_its_write_ahead_
         earlier.execute("CREATE TABLE answers (id TEXT PRIMARY KEY, time REAL, sha256 TEXT, prediction TEXT)")
         earlier.execute("INSERT INTO answers VALUES ('earlier', 1e12, 'sha', 'dog')")
     earlier.close()
-    store = Store(Settings(store=tmp_path), "model")
+    store = Store(Settings(store=tmp_path))
     store.log(given("now"), b"image")
     assert (store.find("earlier"), store.find("now")) == (("sha", "dog"), ("sha-now", "cat"))
     assert store.database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
@@ -97,7 +102,7 @@ def test_a_log_of_an_earlier_release_gets_its_columns_and_loses_its_write_ahead_
 
 def test_a_pseudonym_hangs_on_person_and_key(tmp_path: Path) -> None:
     def named(subject: str, key: str) -> str:
-        store = Store(Settings(store=tmp_path, pseudonym_key=key), "model")  # type: ignore[arg-type]
+        store = Store(Settings(store=tmp_path, pseudonym_key=key))  # type: ignore[arg-type]
         store.close()
         return store.pseudonym(subject)
 
