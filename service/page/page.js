@@ -33,7 +33,7 @@ function bars(answer) {
 
 function reason(answer) {
   const guess = `The best guess is ${answer.prediction}, ${percent(answer.probabilities[answer.prediction])}`;
-  if (answer.reason === "unfamiliar") return `This image is unlike those that the model learned from, so its answer is not to be relied on. ${guess}.`;
+  if (answer.reason === "unfamiliar") return `This is unlike what the model learned from, so its answer is not to be relied on. ${guess}.`;
   return `${guess}: too little to decide${facts ? `, which takes ${percent(facts.min_confidence)}` : ""}.`;
 }
 
@@ -97,11 +97,26 @@ function show(answer, source, title) {
   get("visit").hidden = false;
 }
 
+function form(image, text) {
+  const both = new FormData();
+  both.append("image", image);
+  both.append("text", text);
+  return both;
+}
+
+async function askText() {
+  const body = JSON.stringify({ text: get("text").value });
+  const [, answer] = await call("v1/classify", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  show(answer, "", get("text").value.slice(0, 60));
+  get("state").textContent = get("history").firstChild.textContent;
+}
+
 async function ask(file) {
   const pdf = file.type === "application/pdf";
   const path = pdf ? "v1/classify/pdf?thumbnails=true" : `v1/classify${get("why").checked ? "?explain=true" : ""}`;
-  const headers = { "Content-Type": file.type || "application/octet-stream" };
-  const [, answer] = await call(path, { method: "POST", headers, body: file });
+  const text = pdf ? "" : get("text").value.trim();
+  const headers = text ? {} : { "Content-Type": file.type || "application/octet-stream" };
+  const [, answer] = await call(path, { method: "POST", headers, body: text ? form(file, text) : file });
   if (!facts) await learn();
   if (answer.images && !answer.images.length) show({ error: { message: "This PDF has no image on its pages." } }, "", file.name);
   else if (answer.images) answer.images.toReversed().forEach(row => show(row, row.thumbnail, `${file.name}, page ${row.page + 1}`));
@@ -121,6 +136,10 @@ async function askAll(files) {
 get("file").addEventListener("change", event => askAll([...event.target.files]));
 get("file").addEventListener("keydown", event => { if (event.key === "Enter") event.target.click(); });
 get("token").addEventListener("change", learn);
+get("words").addEventListener("submit", event => {
+  event.preventDefault();
+  askText().catch(error => show({ error: { message: `The service did not answer: ${error.message}` } }, "", "text"));
+});
 for (const name of ["dragenter", "dragover"]) {
   get("drop").addEventListener(name, event => { event.preventDefault(); get("drop").classList.add("over"); });
 }

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -15,8 +16,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from quire.demo.images import pdf
+from quire.training.text_model import Images
+from tests.quire.model.test_predictor import write_model
+from tests.quire.training.test_text_model import SIZE, write_both
 from tests.service.conftest import Serve, Server
 from tests.service.test_api import plain
+from tests.service.test_text import texts
 
 pytestmark = pytest.mark.server
 QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -107,6 +112,37 @@ def test_why_is_shown_where_it_is_asked_for(browser: webdriver.Chrome, serve: Se
         shown = browser.find_element(By.CSS_SELECTOR, "img[alt='the places that speak for the answer']")
         assert browser.execute_script("return arguments[0].naturalWidth", shown) == 8
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_text_is_asked_alone_and_beside_an_image_where_the_model_reads_texts(
+    browser: webdriver.Chrome, server: Server, serve: Serve, tmp_path: Path
+) -> None:
+    assert not opened(browser, server).find_element(By.ID, "text").is_displayed()
+    folder, known = write_model(tmp_path / "both"), texts()
+    write_both(folder, known, Images(np.ones(SIZE, bool), 2 * np.eye(3)[known.targets], np.full(SIZE, 0.1)))
+    (tmp_path / "blue.png").write_bytes(plain("blue"))
+    with serve(model=str(folder)) as running:
+        field = opened(browser, running).find_element(By.ID, "text")
+        WebDriverWait(browser, 20).until(lambda _: field.is_displayed())
+        field.send_keys("chat miaule")
+        browser.find_element(By.CSS_SELECTOR, "#words button").click()
+        WebDriverWait(browser, 20).until(lambda b: len(b.find_elements(By.TAG_NAME, "article")) == 1)
+        told, alone = send(browser, tmp_path / "blue.png", answers=2)
+        answers = [
+            running.client.post("/v1/classify", json={"text": "chat miaule"}).json(),
+            running.client.post("/v1/classify", data={"text": "chat miaule"}, files={"image": plain("blue")}).json(),
+        ]
+    for shown, answer in zip((alone, told), answers, strict=True):
+        assert all(f"{100 * share:.1f} %" in shown for share in answer["probabilities"].values())
+    assert answers[0]["probabilities"] != answers[1]["probabilities"]
+
+
+def test_feedback_takes_one_click_and_the_visit_is_listed(browser: webdriver.Chrome, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(plain("red"))
+    send(opened(browser, server), tmp_path / "red.png", answers=1)
+    browser.find_element(By.XPATH, "//button[starts-with(text(), 'dog')]").click()
+    WebDriverWait(browser, 20).until(lambda b: "Thank you: kept as dog." in b.find_element(By.TAG_NAME, "article").text)
+    assert browser.find_element(By.CSS_SELECTOR, "#history a").text.startswith("red.png: ")
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1200, 800)])
