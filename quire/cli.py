@@ -1,7 +1,7 @@
 """The command `quire`: every command that takes arguments. Each imports what it needs when it is called."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from quire.commands.labels import labels
 from quire.commands.store import store
 
 HERE, DATA = Path(), Path("data")
+Demo = Literal["images", "reviews", "catalogue"]
 
 
 app = group(
@@ -38,16 +39,19 @@ def add(
 
 
 @app.command()
-def demo() -> None:
-    """Draw the demo's PDFs and labels, where data/raw is empty.
+def demo(kind: Annotated[Demo, typer.Argument(help="PDFs of images, a table of reviews, or one of products.")] = "images") -> None:
+    """Draw a demo and its labels, where data/raw is empty. That of a table sets params.yaml as its example has it.
 
-    Example: quire demo
+    Example: quire demo reviews
     """
     if any((DATA / "raw").glob("*")):
         raise BadInput(f"{DATA / 'raw'} is not empty, and the demo would mix with what is there")
-    from quire.demo.demo import demo
+    from quire.demo.demo import demo, table_demo
 
-    demo(DATA)
+    if kind == "images":
+        demo(DATA)
+    else:
+        table_demo(kind, DATA, HERE / "params.yaml", HERE / "examples")
 
 
 @app.command()

@@ -1,16 +1,20 @@
-"""Bring the demo in, where data/raw is empty: from DVC's cache, or drawn."""
+"""Bring a demo in, where data/raw is empty: that of images from DVC's cache, or drawn."""
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from quire.command import BadInput
+from quire.demo import catalogue, reviews
 from quire.demo.images import files
 from quire.items.dvc import dvc, track
 
+TABLES = {"reviews": reviews.files, "catalogue": catalogue.files}
 FOLDERS = ("raw", "annotations", "challenge")
 
 
@@ -36,6 +40,44 @@ def demo(data: Path) -> None:
     track(data / name for name in FOLDERS)
     count = sum(path.parts[0] == "raw" for path in drawn)
     print(f"demo: drew {count} files into {data / 'raw'}, PDFs and photos, and labels into {data / 'annotations'}")
+
+
+def table_demo(kind: str, data: Path, parameters: Path, examples: Path) -> None:
+    """Fill an empty `data/raw` with the demo of a kind of table, and write into `parameters` what its example sets.
+
+    Raises BadInput, and leaves everything as it is, where a pointer names other data than the demo of images.
+    """
+    pointer = data / "raw.dvc"
+    named = YAML(typ="safe").load(pointer)["outs"][0]["md5"] if pointer.exists() else None
+    if named and named != _folder_hash({path.relative_to("raw"): content for path, content in files() if path.parts[0] == "raw"}):
+        raise BadInput(f"{pointer} names data of your own: `dvc checkout` or `quire store pull` brings them")
+    for path, content in TABLES[kind]():
+        (data / path).parent.mkdir(parents=True, exist_ok=True)
+        (data / path).write_bytes(content)
+    for name in FOLDERS[1:]:
+        shutil.rmtree(data / name, ignore_errors=True)
+        (data / name).mkdir()
+    _set(parameters, examples / kind / "params.yaml")
+    track(data / name for name in FOLDERS)
+    print(f"demo: drew a table of {kind} into {data / 'raw'}, and set {parameters} as {examples / kind}/params.yaml has it")
+
+
+def _set(parameters: Path, example: Path) -> None:
+    """Write what an example sets into the parameters; all else, comments too, stays."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 4096, True
+    written = yaml.load(parameters)
+    _merge(written, YAML(typ="safe").load(example))
+    yaml.dump(written, parameters)
+
+
+def _merge(into: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Set what `settings` have, block by block; a block without anything takes the place of one that has."""
+    for name, value in settings.items():
+        if value and isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
 
 
 def _are_cached(hashes: Iterable[str]) -> bool:

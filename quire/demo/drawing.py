@@ -38,11 +38,20 @@ class Frame(NamedTuple):
 
 def draw(kind: str, random: Random) -> Image.Image:
     """An image of a `cat`, a `dog` or an `other` thing, RGB, of one of several sizes that say nothing of the kind."""
+    return _drawn(lambda: _subject(kind, random), random)
+
+
+def draw_thing(name: str, random: Random) -> Image.Image:
+    """An image of one of the THINGS, in the same way."""
+    return _drawn(lambda: THINGS[name], random)
+
+
+def _drawn(subject: Callable[[], Sequence[Shape]], random: Random) -> Image.Image:
     width, height = random.choice(SIZES)
     image = Image.new("RGB", (width * SCALE, height * SCALE), _pale(random))
     _background(image, random)
     frame = _frame(image.size, random)
-    _paint(image, _subject(kind, random), frame, random)
+    _paint(image, subject(), frame, random)
     if random.random() < 0.12:
         _paint(image, random.choice(list(COVERS.values())), frame, random)
     return _photographed(image.reduce(SCALE), random)
