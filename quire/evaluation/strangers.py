@@ -61,6 +61,8 @@ def compare_scores(
     of_named = targets != background
     ordinary = _asked(held_out.opinions.of(of_named), strategy, strategy.probabilities[of_named], targets[of_named])
     kinds = [out for out in parts if targets[out][0] != background]
+    if not kinds:  # too few images of each named label to leave some out
+        return {}
     intact = _joined([_new_kind(strategy, targets, documents, out, strategy.probabilities) for out in kinds])
     taken = [_new_kind(strategy, targets, documents, out, _without(strategy, targets, out)) for out in kinds]
     strangers = _joined([_stranger(strategy, targets, label) for label in named[:: -(-len(named) // MOST_LABELS)]])

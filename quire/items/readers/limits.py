@@ -30,9 +30,15 @@ def confine(max_memory: int, max_pixels: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
-        pages, resident = map(int, Path("/proc/self/statm").read_text().split()[:2])
-        more = max_memory * MB + 3 * max_pixels - resident * resource.getpagesize()
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        more = max_memory * MB + 3 * max_pixels - _held()
         _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + more)
+
+
+def _held() -> int:
+    """The bytes that this process alone holds: what a fork shares with its parent, which may hold a lot, is not its own."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def allow_processor_time(seconds: float) -> None:

@@ -1,6 +1,7 @@
 """Promotion against a real MLflow registry: what becomes champion, what is refused, and the way back."""
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,7 +104,8 @@ def test_a_model_of_few_documents_wants_a_person_and_can_go_back(
     refused = promote(restored)
     assert refused.returncode == 1
     assert f"refused, too few documents to show it no worse than version 1: {HELD_OUT} images of " in refused.stdout
-    assert " documents that neither was fitted on, right alone: champion 0, candidate 1, net loss between -0." in refused.stdout
+    alone = r" documents that neither was fitted on, right alone: champion \d, candidate \d, net loss between -0\.\d+ and 0\.\d+"
+    assert re.search(alone, refused.stdout)
     assert "margin 0.05; --accept 'NAME: REASON' takes it all the same" in refused.stdout
     accepted = promote(restored, "--accept", "Jo: the bias was wrong")
     assert accepted.returncode == 0, accepted.stderr

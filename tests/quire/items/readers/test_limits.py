@@ -61,6 +61,23 @@ except MemoryBound:
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+def test_what_a_fork_shares_with_its_parent_is_not_its_own() -> None:
+    """The parent holds 300 MB; its child may still take 60 of 100."""
+    code = """
+import os
+from quire.items.readers.limits import *
+held = bytearray(os.urandom(1000)) * 300_000
+if not os.fork():
+    confine(100, 0)
+    print(len(bytes(60_000_000)), flush=True)
+    with within_memory(100): bytes(200_000_000)
+os.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "60000000\n"
+    assert "MemoryBound" in done.stderr
+
+
 def test_what_a_process_read_before_takes_no_memory_from_what_it_reads() -> None:
     """40 images of 4 MB, 160 MB in all, within 130 MB."""
     code = """
