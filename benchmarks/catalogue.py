@@ -19,7 +19,7 @@ from quire.items.rows import Columns
 from quire.items.tables import Item, read_csv, read_table
 from quire.training.cross_validation import out_of_fold
 from quire.training.encoders import ImageEncoder
-from quire.training.features import image_features
+from quire.training.features import FeatureCache
 from quire.training.heads import Floats
 from quire.training.onnx_export import export_encoder
 from quire.training.strategies import Frozen, Plan, limited_to
@@ -28,7 +28,8 @@ from quire.training.text_expert import out_of_fold_both, out_of_fold_text
 from stages.extract import extract
 
 SIZE, FOLDS, SEED = 224, 10, 20
-BOUNDS = {"source": "embedded", "dpi": 150, "max_pages": 1000, "max_pixels": 50_000_000, "max_seconds": 60.0}
+BOUNDS = {"source": "embedded", "dpi": 150, "max_pages": 1000, "max_pixels": 50_000_000, "max_seconds": 60.0, "min_side": 16}
+BOUNDS |= {"max_images": 2000, "max_bytes": 2_000_000_000, "max_memory": 512}
 
 
 def main() -> None:
@@ -49,8 +50,10 @@ def measure(raw: Path, folder: Path, columns: list[str]) -> None:
     keys, labels = [str(item.key) for item in items], sorted(set(label_of.values()))
     targets = np.array([labels.index(label_of[key]) for key in keys])
     fold_of = folds(items, label_of, keys)
-    encoder = export_encoder(ImageEncoder("efficientnet-lite0", SIZE).eval(), SIZE, folder)
-    read = image_features([paths[0] / str(item.image) for item in items], encoder, SIZE, "crop", machine().threads)
+    encoder = folder / "encoder.onnx"
+    export_encoder(ImageEncoder("efficientnet-lite0", SIZE).eval(), SIZE, encoder)
+    cache, contents = FeatureCache(encoder, SIZE, "crop", machine().cache), [str(item.image_sha256) for item in items]
+    read = cache.rows([paths[0] / str(item.image) for item in items], contents, machine().threads)
     image = out_of_fold(Frozen(Plan(len(labels), None, 0.01, 0.01, 0.99, None), *read), targets, fold_of)
     text = out_of_fold_text(count((text_of[key] for key in keys), ANALYSER), targets, fold_of, len(labels), RIDGE)
     both = out_of_fold_both(image.logits, text.logits, text.unfamiliarity, targets, fold_of)

@@ -50,6 +50,7 @@ def project(tmp_path: Path) -> Path:
     curves = ([number, 1.0 / (number + 1), 0.5, 0.9] for number in range(3))
     write_csv(tmp_path / "reports" / "curves.csv", ["epoch", "train_loss", "validation_loss", "validation_accuracy"], curves)
     write_json(tmp_path / "reports" / "protocols.json", PROTOCOLS)
+    write_csv(tmp_path / "texts.csv", ["key", "text"], [])
     challenge = tmp_path / "challenge" / LABELS[0]
     challenge.mkdir(parents=True)
     Image.new("RGB", (9, 9), "red").save(challenge / "a.png")
@@ -70,7 +71,9 @@ def out_of_fold(key: str, label: str, fold: int | None, predictor: Predictor, da
 
 def judge(project: Path, at_least: dict[str, float]) -> dict[str, Any]:
     """Run the stage; the reports in JSON by name."""
-    paths = [project / name for name in ("images", "items.csv", "labels.csv", "split.csv", "model", "challenge", "reports")]
+    paths = [
+        project / name for name in ("images", "texts.csv", "items.csv", "labels.csv", "split.csv", "model", "challenge", "reports")
+    ]
     evaluate(*paths, at_least=at_least, at_most={"cross_validation.calibration_error": 0.1}, seed=0)
     return {path.stem: json.loads(path.read_text()) for path in (project / "reports").glob("*.json")}
 

@@ -32,7 +32,7 @@ def kept(*keys: str) -> dict[str, Item]:
 
 def test_every_image_has_a_row_whatever_the_classes_are_called(tmp_path: Path, predictor: Predictor) -> None:
     given = {"red": "label", "lime": "key", "even": "fold"}
-    rows = predict(predictor, files(tmp_path), given, {"red": "test", "even": "test", "lime": "train"})
+    rows = predict(predictor, files(tmp_path), {}, given, {"red": "test", "even": "test", "lime": "train"})
     tested = write_predictions(tmp_path / "predictions.csv", rows)
     table = read_table(tmp_path / "predictions.csv", Prediction)
     assert {row.key: (row.set, row.label, row.prediction, row.decision) for row in table} == {
@@ -53,7 +53,7 @@ def test_every_image_has_a_row_whatever_the_classes_are_called(tmp_path: Path, p
 
 def test_images_are_read_one_at_a_time_as_rows_are_asked_for(tmp_path: Path, predictor: Predictor) -> None:
     found = files(tmp_path)
-    rows = predict(predictor, found, {}, {})
+    rows = predict(predictor, found, {}, {}, {})
     assert next(rows).key == "blue"
     found["even"].unlink()
     with pytest.raises(FileNotFoundError):
@@ -62,7 +62,7 @@ def test_images_are_read_one_at_a_time_as_rows_are_asked_for(tmp_path: Path, pre
 
 def test_a_labelled_image_that_cannot_be_decoded_ends_the_stage_by_name(tmp_path: Path, predictor: Predictor) -> None:
     with pytest.raises(BadInput, match=r"none\.png: not a JPEG"):
-        list(predict(predictor, files(tmp_path), {}, {"none": "train"}))
+        list(predict(predictor, files(tmp_path), {}, {}, {"none": "train"}))
 
 
 def rows(**change: object) -> Iterator[Prediction]:

@@ -23,7 +23,7 @@ def issues(given: list[float]) -> LabelIssues:
         made, given=np.array(given), targets=np.ones(len(given), np.int64), predicted=(np.array(given) >= 0.5).astype(np.int64)
     )
     keys = [str(key) for key in made.keys]
-    return find_label_issues(made, LABELS, {key: item(key) for key in keys})
+    return find_label_issues(made, LABELS, {key: item(key) for key in keys}, {})
 
 
 def test_the_least_probable_label_is_first_and_equals_go_by_key() -> None:

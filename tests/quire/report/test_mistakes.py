@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from quire.model.explain import Explainer
 from quire.model.predictor import Predictor
 from quire.report.mistakes import SHEET, Mistake, draw_mistakes, find_mistakes
 from tests.quire.evaluation.rows import predictions
@@ -13,29 +12,29 @@ RED, GREEN = (255, 0, 0), (0, 255, 0)
 
 
 @pytest.fixture
-def explainer(tmp_path: Path) -> Explainer:
-    return Explainer(Predictor(write_model(tmp_path / "model")), neighbours=True)
+def predictor(tmp_path: Path) -> Predictor:
+    return Predictor(write_model(tmp_path / "model"))
 
 
-def drawn(count: int, explainer: Explainer, folder: Path) -> tuple[int, set[object]]:
+def drawn(count: int, predictor: Predictor, folder: Path) -> tuple[int, set[object]]:
     """The height of the sheet of so many red images, each beside a green training image, and its colours."""
     files = {name: folder / f"{name}.png" for name in ("asked", "red", "green")}
     for name, file in files.items():
         Image.new("RGB", (40, 30), GREEN if name == "green" else RED).save(file)
     mistakes = [Mistake("asked", "dog", "cat", 0.5 + number / 100) for number in range(count)]
-    draw_mistakes(mistakes, count, files, explainer, folder / "sheet.png")
+    draw_mistakes(mistakes, count, files, {}, predictor, folder / "sheet.png")
     with Image.open(folder / "sheet.png") as sheet:
         return sheet.height, {colour for _, colour in sheet.convert("RGB").getcolors(2**24) or []}
 
 
-def test_a_mistake_has_a_row_with_the_training_images_most_like_it(explainer: Explainer, tmp_path: Path) -> None:
-    height, colours = drawn(1, explainer, tmp_path)
+def test_a_mistake_has_a_row_with_the_training_images_most_like_it(predictor: Predictor, tmp_path: Path) -> None:
+    height, colours = drawn(1, predictor, tmp_path)
     assert {RED, GREEN} <= colours
-    assert drawn(3, explainer, tmp_path)[0] > 1.8 * height
+    assert drawn(3, predictor, tmp_path)[0] > 1.8 * height
 
 
-def test_no_mistakes_are_a_sheet_too(explainer: Explainer, tmp_path: Path) -> None:
-    assert RED not in drawn(0, explainer, tmp_path)[1]
+def test_no_mistakes_are_a_sheet_too(predictor: Predictor, tmp_path: Path) -> None:
+    assert RED not in drawn(0, predictor, tmp_path)[1]
 
 
 def test_the_most_confident_mistakes_come_first_and_all_are_counted() -> None:

@@ -26,8 +26,8 @@ def one_thread() -> Iterator[None]:
 
 
 def settings(groups: Any) -> "Settings":
-    from quire.training.selective import Selective
     from quire.model.analyser import Analyser
+    from quire.training.selective import Selective
     from quire.training.settings import Settings, ZeroShotSettings
     from quire.training.text_expert import TextSettings
 

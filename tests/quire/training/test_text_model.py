@@ -10,7 +10,8 @@ from quire.model.analyser import Analyser
 from quire.model.manifest import FUSION, InvalidModel, read_manifest, write_manifest
 from quire.model.predictor import Predictor
 from quire.training.selective import Selective
-from quire.training.text import count
+from quire.training.sparse_head import solve_sparse
+from quire.training.text import count, inverse_document_frequencies, tf_idf
 from quire.training.text_expert import TextSettings, fit_text, out_of_fold_text
 from quire.training.text_model import Images, Texts, bare, with_both, with_text
 from tests.quire.model.test_predictor import LABELS, write_model
@@ -52,10 +53,11 @@ def write_both(folder: Path, texts: Texts, images: Images) -> Path:
 def test_an_item_is_predicted_by_what_never_saw_its_fold(texts: Texts) -> None:
     held_out = out_of_fold_text(texts.counts, texts.targets, texts.fold_of, 3, 0.1)
     seen, out = texts.fold_of != 0, texts.fold_of == 0
+    features = tf_idf(texts.counts, inverse_document_frequencies(texts.counts))
+    (head,) = solve_sparse(features[seen], texts.targets[seen], np.ones((seen.sum(), 1), bool), 3, 0.1)
+    scale = held_out.logits[out] / head.logits(features[out])  # a weight of the fold's own
+    assert scale == pytest.approx(np.full_like(scale, scale[0, 0]), rel=1e-3)
     expert = fit_text(texts.counts[seen], texts.targets[seen], 3, 0.1)
-    expected = expert.logits(texts.counts[out])
-    scale = held_out.logits[out] / expected  # a weight of the fold's own
-    assert scale == pytest.approx(np.full_like(scale, scale[0, 0]))
     assert held_out.unfamiliarity[out] == pytest.approx(expert.unfamiliarity(texts.counts[out]))
     assert (held_out.logits.argmax(1) == texts.targets).mean() > 0.9
 
@@ -111,9 +113,8 @@ def test_both_together_are_the_experts_pooled_by_the_weights_that_are_written(bo
     assert list(answer.probabilities.values()) == pytest.approx(expected, rel=1e-3, abs=0)
     second, first = np.argsort(expected)[-2:]
     odds = [weights["image"] * np.log(image[0, first] / image[0, second]), scale * np.log(text[0, first] / text[0, second])]
-    assert answer.experts == {
-        "image": pytest.approx(odds[0] / sum(odds), abs=1e-4), "text": pytest.approx(odds[1] / sum(odds), abs=1e-4)
-    }  # fmt: skip
+    assert list(answer.experts or {}) == ["image", "text"]
+    assert list((answer.experts or {}).values()) == pytest.approx([each / sum(odds) for each in odds], abs=1e-4)
 
 
 def test_what_is_unfamiliar_in_one_of_the_two_is_so_together(both: Predictor) -> None:
