@@ -8,6 +8,7 @@ additions go through BLAS, and the exponential is made of them too: so the same 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class _Products:
 def _blocks(matrix: csr_array, count: int) -> list[csr_array]:
     ends = np.searchsorted(matrix.indptr, np.linspace(0, matrix.nnz, count + 1)[1:-1])
     places = [0, *ends.tolist(), matrix.shape[0]]
-    return [csr_array(matrix[start:end]) for start, end in zip(places, places[1:], strict=False)]
+    return [csr_array(matrix[start:end]) for start, end in pairwise(places)]
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def fit_text(counts: csr_array, targets: NDArray[np.int64], classes: int, streng
 def out_of_fold_text(
     counts: csr_array, targets: NDArray[np.int64], fold_of: NDArray[np.int64], classes: int, strength: float
 ) -> HeldOutText:
-    """Each text's answer by an expert of the other folds; of many texts by one of three, for a fit takes as long as there are texts.
+    """Each text's answer by an expert of the other folds; of many texts by one of three, for a fit takes time.
 
     How common an n-gram is, by which features are weighed, is counted over all texts, for no label goes into it; how unfamiliar
     a text is, over the other folds' alone.
