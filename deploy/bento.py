@@ -27,10 +27,10 @@ def bento(root: Path) -> str:
     Raises BadInput where the model is not the one that the commit's dvc.lock names, or where BentoML refuses.
     """
     repository, lock = Repo(root), promised(root, "HEAD")
-    parts = model_parts(lock)
-    for path in strays(root, lock, parts):
+    for path in strays(root, lock, model_parts(lock)):
         raise BadInput(f"{path}: is not the file that the commit's {LOCK} names: commit {LOCK}, or dvc checkout, or dvc pull")
     version = read_manifest(root / MODEL)[1]
+    parts = sorted(path for path in (root / MODEL).iterdir() if path.is_file())
     tag = f"quire:{repository.head.commit.hexsha[:12]}-{version[:12]}"
     code = [*included(repository), SERVING, PROJECT]
     left_out = repository.git.status("--porcelain", "--", *code).splitlines()
@@ -38,7 +38,7 @@ def bento(root: Path) -> str:
         print(f"bento: the bento is the commit's; without what is not committed: {', '.join(sorted(left_out))}", file=sys.stderr)
     if _bentoml("get", tag, "--output", "path").returncode:
         with tempfile.TemporaryDirectory() as folder:
-            _export(repository, code, [root / path for path in parts], Path(folder))
+            _export(repository, code, parts, Path(folder))
             built = _bentoml("build", "--version", tag.partition(":")[2], cwd=folder)
         if built.returncode:
             raise BadInput(f"bentoml build: {built.stderr.strip()[-2000:]}")

@@ -253,7 +253,7 @@ def test_a_training_that_fails_is_recorded_as_failed(demo: Path, tmp_path: Path)
 
 
 def trained(demo: Path, folder: Path, every: int = 6, **changes: Any) -> list[dict[str, str]]:
-    """Train on some of the demo's images, every sixth or so, in three folds, with changed parameters; gives all but the test set."""
+    """Train on every sixth or so of the demo's images, in three folds, with changed parameters; gives all but the test set."""
     split = rows(demo / "data" / "split.csv")[::every]
     lines = [f"{row['key']},{row['set']},{int(row['fold']) % 3 if row['fold'] else ''}" for row in split]
     (folder / "split.csv").write_text("\n".join(["key,set,fold", *lines]) + "\n")

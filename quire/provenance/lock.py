@@ -1,6 +1,7 @@
 """What a commit promises of its results, and where two promises differ: stage by stage, inputs before outputs."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from quire.command import BadInput
+from quire.provenance.results import MODEL_FOLDER
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
 LOCK = "dvc.lock"
@@ -64,14 +66,23 @@ def outputs(lock: Lock) -> dict[str, str]:
 
 
 def model_parts(lock: Lock) -> list[str]:
-    """The files of the model."""
-    return sorted(path for path in outputs(lock) if path.startswith("model/"))
+    """What the lock names of the model: its folder, or in locks of an earlier layout its files."""
+    return sorted(path for path in outputs(lock) if path == MODEL_FOLDER or path.startswith(f"{MODEL_FOLDER}/"))
 
 
 def strays(root: Path, lock: Lock, paths: Iterable[str]) -> list[str]:
-    """Those of the paths that are missing in `root`, or are not the files that the lock names."""
+    """Those of the paths that are missing in `root`, or are not the files and folders that the lock names."""
     promised = outputs(lock)
-    return [path for path in paths if not (root / path).is_file() or content_hash((root / path).read_bytes()) != promised.get(path)]
+    return [path for path in paths if not (root / path).exists() or path_hash(root / path) != promised.get(path)]
+
+
+def path_hash(path: Path) -> str:
+    """The hash by which DVC names a file, or a folder: that of the JSON list of its files, in the order of their paths."""
+    if path.is_file():
+        return content_hash(path.read_bytes())
+    files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    listed = json.dumps([{"md5": content_hash((path / file).read_bytes()), "relpath": file} for file in files])
+    return f"{content_hash(listed.encode())}.dir"
 
 
 def content_hash(content: bytes) -> str:

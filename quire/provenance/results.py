@@ -7,6 +7,7 @@ VOTES = "data/votes.csv"
 SPLIT = "data/split.csv"
 CHALLENGE = "data/challenge"
 
+MODEL_FOLDER = "model"
 MODEL = "model/model.json"  # which names all that lies beside it
 OUT_OF_FOLD = "reports/out_of_fold.csv"
 GATE = "reports/gate.json"

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from quire.command import BadInput
 from quire.items.tables import Assignment, Given, Item, Label
 from quire.model.manifest import Manifest
-from quire.provenance.lock import content_hash
-from quire.provenance.results import ITEMS, LABELS, MODEL, SPLIT, VOTES
+from quire.provenance.results import ITEMS, LABELS, MODEL, MODEL_FOLDER, SPLIT, VOTES
 from quire.provenance.revisions import Version, commits_of, distinct, versions
 from quire.tracking import mlflow_client, tracking_uri
 
@@ -54,7 +53,7 @@ def _of_answer(root: Path, answer: dict[str, Any]) -> Lines:
 
 
 def _of_version(root: Path, model: str) -> Lines:
-    for version in distinct(versions(root), MODEL):
+    for version in distinct(versions(root), MODEL_FOLDER):
         content = version.read(MODEL)
         if content and hashlib.sha256(content).hexdigest().startswith(model):
             yield from _of_model(root, content, MODEL)
@@ -103,7 +102,8 @@ def _of_model(root: Path, content: bytes, subject: str) -> Lines:
     for name, value in _lineage(content, subject).items():
         yield f"its {name}", f"SHA-256 {value}"
     yield "run", _run_of(root, sha256)
-    commits = commits_of(root, MODEL, content_hash(content))
+    named = (found.hashes[MODEL_FOLDER] for found in distinct(versions(root), MODEL_FOLDER) if found.read(MODEL) == content)
+    commits = [commit for md5 in named for commit in commits_of(root, MODEL_FOLDER, md5)]
     yield "commit", f"{commits[0]}, the first of {len(commits)} whose dvc.lock names it" if commits else "none names it yet"
 
 

@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_array
 from scipy.special import log_softmax
 
+from quire.command import cores
 from quire.model.analyser import Analyser
-from quire.training.heads import Floats, Head, ridge, solve
+from quire.training.heads import Floats, Head
 from quire.training.pooling import fit_weights, pooled
+from quire.training.sparse_head import solve_sparse
 from quire.training.text import inverse_document_frequencies, tf_idf
 
+MANY, FEW = 20_000, 3  # texts from which on the folds are joined, to so many
 START_TEXT, START_BOTH = np.ones(1), np.ones(2)
 RIDGE = 0.01  # on the balance of image and text: little, for which of the two knows more is each client's own
 
@@ -53,22 +56,29 @@ class HeldOutText:
 
 
 def fit_text(counts: csr_array, targets: NDArray[np.int64], classes: int, strength: float) -> TextExpert:
-    """The expert of counts (N, V) and targets (N,); a ridge of `strength` beside N losses is strength / N beside their mean."""
+    """The expert of counts (N, V) and targets (N,); the ridge of `strength` stands beside the sum of N losses."""
     frequencies = inverse_document_frequencies(counts)
-    penalty = ridge(classes, strength / counts.shape[0], 0, None)
-    head = solve(tf_idf(counts, frequencies), np.zeros((counts.shape[0], classes)), targets, penalty)
+    everything = np.ones((len(targets), 1), bool)
+    (head,) = solve_sparse(tf_idf(counts, frequencies), targets, everything, classes, strength, cores())
     return TextExpert(head, frequencies)
 
 
 def out_of_fold_text(
     counts: csr_array, targets: NDArray[np.int64], fold_of: NDArray[np.int64], classes: int, strength: float
 ) -> HeldOutText:
-    """Each text's answer by an expert of the other folds."""
+    """Each text's answer by an expert of the other folds; of many texts by one of three, for a fit takes time.
+
+    How common an n-gram is, by which features are weighed, is counted over all texts, for no label goes into it; how unfamiliar
+    a text is, over the other folds' alone.
+    """
+    fold_of = fold_of % FEW if len(targets) > MANY else fold_of
+    folds, features = np.unique(fold_of), tf_idf(counts, inverse_document_frequencies(counts))
+    heads = solve_sparse(features, targets, fold_of[:, None] != folds, classes, strength, cores())
     logits, unfamiliarity = np.zeros((len(targets), classes)), np.zeros(len(targets))
-    for fold in np.unique(fold_of):
-        seen, out = fold_of != fold, fold_of == fold
-        expert = fit_text(counts[seen], targets[seen], classes, strength)
-        logits[out], unfamiliarity[out] = expert.logits(counts[out]), expert.unfamiliarity(counts[out])
+    for fold, head in zip(folds, heads, strict=True):
+        out = fold_of == fold
+        logits[out] = head.logits(features[out])
+        unfamiliarity[out] = TextExpert(head, inverse_document_frequencies(counts[~out])).unfamiliarity(counts[out])
     return pooled_out_of_fold(logits[:, None], unfamiliarity, targets, fold_of, START_TEXT)
 
 

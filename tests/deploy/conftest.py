@@ -1,7 +1,6 @@
 """Real S3 servers on loopback: MinIO, built once a user from its pinned source, and SeaweedFS. A project to be shipped."""
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from git import Repo
 from deploy.minio.build import build
 from deploy.minio.server import start, stop
 from deploy.store import REMOTE, Store, tell_dvc
+from quire.provenance.lock import path_hash
 from tests.conftest import ROOT, commit, free_port
 from tests.quire.model.test_predictor import write_model
 
@@ -185,8 +185,7 @@ class Project:
 
 def write_lock(root: Path) -> None:
     """The part of a dvc.lock that says which model is the commit's."""
-    parts = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in sorted((root / "model").iterdir())}
-    outs = [{"path": f"model/{name}", "hash": "md5", "md5": md5} for name, md5 in parts.items()]
+    outs = [{"path": "model", "hash": "md5", "md5": path_hash(root / "model")}]
     lock = {"schema": "2.0", "stages": {"train": {"outs": outs}}}
     (root / "dvc.lock").write_text(json.dumps(lock))
 

@@ -54,6 +54,7 @@ def project(tmp_path: Path) -> Path:
     curves = ([number, 1.0 / (number + 1), 0.5, 0.9] for number in range(3))
     write_csv(tmp_path / "reports" / "curves.csv", ["epoch", "train_loss", "validation_loss", "validation_accuracy"], curves)
     write_json(tmp_path / "reports" / "protocols.json", PROTOCOLS)
+    write_csv(tmp_path / "texts.csv", ["key", "text"], [])
     challenge = tmp_path / "challenge" / LABELS[0]
     challenge.mkdir(parents=True)
     Image.new("RGB", (9, 9), "red").save(challenge / "a.png")

@@ -38,6 +38,8 @@ def details(labels: list[str], **change: Any) -> Details:
             "damping": {"limit": 0.3, "scale": 0.1, "share_any": 0.92, "share_which": 0.7},
         },
         "challenge": {"all": challenge, "kinds": dict.fromkeys(labels, challenge)},
+        "things": "images",
+        "text_robustness": None,
         "robustness": {"images": 4, "changes": {"half_size": stays}},
         "protocols": {
             "head_alone": share(np.arange(40) < 30),
