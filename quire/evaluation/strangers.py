@@ -52,7 +52,8 @@ def compare_scores(
 ) -> dict[str, dict[str, float]]:  # fmt: skip
     """Of each score the AUROC and, at the `quantile` of held-out images, how many of each sort it calls unfamiliar.
 
-    Targets and documents are (N,), `parts` the clusters, (N,) bool each. Nothing without zero-shot experts and two named labels.
+    Targets and documents are (N,), `parts` the clusters, (N,) bool each. Nothing without zero-shot experts, two named labels and a
+    cluster of one of these.
     """
     background = strategy.plan.background
     named = [label for label in np.unique(targets).tolist() if label != background]

@@ -84,3 +84,12 @@ def test_a_model_that_does_not_know_a_label_calls_its_images_by_another() -> Non
     assert (asked.mass < 0.02).all()  # the backbone says nothing for label b either
     assert (asked.largest <= asked.mass).all()
     assert (asked.distance > 0).all()
+
+
+def test_no_table_where_no_named_label_has_a_cluster_to_leave_out() -> None:
+    from quire.evaluation.strangers import compare_scores
+    from quire.training.cross_validation import out_of_fold
+
+    strategy = planted()
+    held_out = out_of_fold(strategy, TARGETS, np.arange(120) % 4)
+    assert compare_scores(strategy, TARGETS, np.arange(120), parts()[4:], held_out, 0.99) == {}
