@@ -18,7 +18,7 @@ def summary(data: Path, reports: Path) -> str:
     figures = ", ".join(sorted(path.name for path in (reports / "plots").glob("*.png")))
     unlabelled = f"{labels['counts']['unlabelled']} unlabelled ({reports / 'labels.json'})"
     return f"""
-images    {_found(images)} ({data / "items.csv"})
+items     {_found(images)} ({data / "items.csv"})
 labels    {images["labelled"]}: {_classes(labels["classes"])}; {unlabelled}
 sets      {sets} ({data / "split.csv"})
 accuracy  test {_share(test)}, cross-validated {_share(crossed)}

@@ -25,7 +25,7 @@ def said(reports: Path, classes: dict[str, int]) -> list[str]:
 def test_the_summary_says_what_was_made_and_where_to_look(tmp_path: Path) -> None:
     lines = said(tmp_path, {"cat": 2, "dog": 3})
     assert lines[:5] == [
-        "images    9 found: 6 kept, 2 repeats, 1 rejected (data/items.csv)",
+        "items     9 found: 6 kept, 2 repeats, 1 rejected (data/items.csv)",
         f"labels    5: 3 dog, 2 cat; 1 unlabelled ({tmp_path}/labels.json)",
         "sets      3 train, 1 validation, 1 test (data/split.csv)",
         "accuracy  test 0.900 (95 % interval 0.800 to 1.000), cross-validated 0.950 (95 % interval 0.850 to 1.000)",
