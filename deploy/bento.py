@@ -28,7 +28,7 @@ def bento(root: Path) -> str:
     """
     repository, lock = Repo(root), promised(root, "HEAD")
     for path in strays(root, lock, model_parts(lock)):
-        raise BadInput(f"{path}: is not the file that the commit's {LOCK} names: commit {LOCK}, or dvc checkout, or dvc pull")
+        raise BadInput(f"{path}: is not what the commit's {LOCK} names: commit {LOCK}, or dvc checkout, or dvc pull")
     version = read_manifest(root / MODEL)[1]
     parts = sorted(path for path in (root / MODEL).iterdir() if path.is_file())
     tag = f"quire:{repository.head.commit.hexsha[:12]}-{version[:12]}"

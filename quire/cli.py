@@ -55,14 +55,14 @@ def demo(kind: Annotated[Demo, typer.Argument(help="PDFs of images, a table of r
 
 
 @app.command()
-def explain(image: Annotated[str, typer.Argument(help="An image's file, or its key in data/images.")]) -> None:
-    """Draw why an image gets its answer. The places that speak for it, and the training images most like it.
+def explain(item: Annotated[str, typer.Argument(help="An image's file, or the key of an item.")]) -> None:
+    """Tell why an item gets its answer. The places or words that speak for it, and the training images most like it.
 
     Example: quire explain demo-001_page1_index0
     """
     from quire.lifecycle.explain import explain
 
-    explain(image, DATA / "images", HERE / "model", HERE / "reports/explain")
+    explain(item, DATA / "images", DATA / "texts.csv", HERE / "model", HERE / "reports/explain")
 
 
 @app.command()

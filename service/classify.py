@@ -29,7 +29,7 @@ THUMBNAILS = {"thumbnails": "thumbnail", "pictures": "picture"}  # query paramet
 async def classify(request: Request) -> Response:
     """Say what one item is: an image, the multipart field `image` or the raw body; a text, the field `text` or JSON; or both.
 
-    `?explain=true` adds `why`: the places of the image that speak for the answer.
+    `?explain=true` adds `why`: the places of the image, or the words of the text, that speak for the answer.
     """
     return as_json(await _one_item(request, "image", explain=asks_for(request, "explain")))
 
@@ -89,8 +89,8 @@ def _answer(state: State, sent: Sent, origin: Origin | None = None, explain: boo
     state.store.log(classified, sent.image, origin)
     count(classified.answer)
     answer = state.inference.render(classified)
-    if explain and sent.image is not None and classified.width:
-        answer.why = state.inference.explain(sent.image, classified)
+    if explain:
+        answer.why = state.inference.explain(sent, classified)
     return answer
 
 

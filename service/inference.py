@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from quire.decode import UndecodableImage, decode
+from quire.model.evidence import evidence, runner_up
 from quire.model.explain import data_uri
 from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
 from service.errors import Refused
 from service.loaded import Loaded, load
-from service.schema import Explanation, ImageAnswer, ModelVersion, SimilarImage
+from service.schema import Explanation, ImageAnswer, ModelVersion, NGram, SimilarImage, Words
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -97,8 +98,14 @@ class Inference:
         width, height = image.info["size"] if image else (0, 0)
         return Classified(os.urandom(16).hex(), hashlib.sha256(sent.content).hexdigest(), answer, width, height, by)
 
-    def explain(self, data: bytes, classified: Classified) -> Explanation:
-        """Why an image that was answered got this answer, of the model that gave it."""
+    def explain(self, sent: Sent, classified: Classified) -> Explanation:
+        """Why an item that was answered got this answer, of the model that gave it."""
+        found = self._places(sent.image, classified) if sent.image is not None and classified.width else Explanation()
+        if sent.text and "text" in classified.by.predictor.modalities:
+            found.words = _words(classified.by.predictor, sent.text, classified.answer)
+        return found
+
+    def _places(self, data: bytes, classified: Classified) -> Explanation:
         explainer = classified.by.explainer
         square = classified.by.predictor.prepare(data, self.settings.max_pixels)  # (S, S, 3) uint8
         nearest = [SimilarImage(**asdict(neighbour)) for neighbour in explainer.nearest(square)]
@@ -112,7 +119,7 @@ class Inference:
     def render(self, classified: Classified) -> ImageAnswer:
         """An answer as the client reads it."""
         answer = classified.answer
-        return ImageAnswer(
+        rendered = ImageAnswer(
             prediction=answer.prediction,
             decision=answer.decision,
             reason=answer.reason,
@@ -120,3 +127,13 @@ class Inference:
             model=classified.by.model,
             id=classified.id,
         )
+        if answer.experts is not None:
+            rendered.experts = answer.experts
+        return rendered
+
+
+def _words(predictor: Predictor, text: str, answer: Answer) -> Words:
+    """What in the text speaks for the prediction over the next label, and what against it."""
+    second = runner_up(predictor.labels, answer.probabilities.values(), answer.prediction)
+    told = [[NGram(**asdict(each)) for each in side] for side in evidence(predictor, text, answer.prediction, second)]
+    return Words(speak_for=told[0], speak_against=told[1])

@@ -32,7 +32,7 @@ ITEM: Json = {
     "application/json": {"schema": TEXT},
     "image/*": {"schema": FILE},
 }
-EXPLAIN = {"explain": "adds `why`: the places of the image that speak for the answer"}
+EXPLAIN = {"explain": "adds `why`: the places of the image, or the words of the text, that speak for the answer"}
 THUMBNAILS = {"thumbnails": "adds `thumbnail`, a small copy of each image", "pictures": "adds the same as `picture`"}
 
 

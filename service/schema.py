@@ -43,13 +43,28 @@ class SimilarImage(Body):
     """The cosine between the features of both images."""
 
 
-class Explanation(Body):
-    """Why an image got its answer."""
+class NGram(Body):
+    """Words, or characters with dots where the word goes on; and what they add to the prediction's log-odds over the next label."""
 
-    places: str
+    ngram: str
+    weight: float
+
+
+class Words(Body):
+    """What in the text speaks for the prediction and against it, the weightiest first."""
+
+    speak_for: list[NGram]
+    speak_against: list[NGram]
+
+
+class Explanation(Body):
+    """Why an item got its answer: the first two where it has an image, `words` where it has a text."""
+
+    places: str | None = None
     """The image, dark where it does not speak for the answer, as a data URI."""
-    nearest: list[SimilarImage]
+    nearest: list[SimilarImage] = []
     """The training images most like it, the nearest first; empty unless the service is configured to name them."""
+    words: Words | None = None
 
 
 class ImageAnswer(Body):
@@ -67,6 +82,8 @@ class ImageAnswer(Body):
     """To be sent with feedback."""
     why: Explanation | None = None
     """Only with `?explain=true`."""
+    experts: dict[str, float] | None = None
+    """Only of a model that reads images and texts: the share of each in the log-odds of the first label over the second."""
 
 
 class ErrorDetail(Body):

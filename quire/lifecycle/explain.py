@@ -5,18 +5,38 @@ from pathlib import Path
 
 from quire.command import BadInput
 from quire.decode import UndecodableImage, decode
+from quire.items.tables import read_texts
+from quire.model.evidence import evidence, runner_up
 from quire.model.explain import Explainer
 from quire.model.predictor import Answer, Predictor
 from quire.report.figures import draw_explanation
 
 
-def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
-    """Write an image into `folder` and say the same in words. `asked` is a file, or the key of one in `images`.
+def explain(asked: str, images: Path, texts: Path, model: Path, folder: Path) -> None:
+    """Write an image into `folder` and say the same in words. `asked` is a file, or the key of an item in `images` or `texts`.
 
     Raises BadInput for what is neither, and for an image or a model that cannot be read.
     """
-    file, explainer = find(asked, images), Explainer(Predictor(model), neighbours=True)
-    content, predictor = file.read_bytes(), explainer.predictor
+    predictor, text = Predictor(model), read_texts(texts).get(asked) if texts.is_file() else None
+    if text and "text" in predictor.modalities:
+        _tell_words(predictor, text)
+    if "image" in predictor.modalities and (not text or _is_there(asked, images)):
+        _explain_image(asked, images, predictor, folder)
+
+
+def _tell_words(predictor: Predictor, text: str) -> None:
+    """The answer of the text alone, and the n-grams that speak for it and against it."""
+    answer = predictor.classify_content(None, text)
+    print(f"explain: by its text {in_words(answer)}")
+    second = runner_up(predictor.labels, answer.probabilities.values(), answer.prediction)
+    for side, words in zip(("for", "against"), evidence(predictor, text, answer.prediction, second), strict=True):
+        for word in words:
+            print(f"explain: {word.weight:+.2f} {side} {answer.prediction}: {word.ngram}")
+
+
+def _explain_image(asked: str, images: Path, predictor: Predictor, folder: Path) -> None:
+    file, explainer = find(asked, images), Explainer(predictor, neighbours=True)
+    content = file.read_bytes()
     try:
         answer, square = predictor.classify(content), predictor.prepare(content)  # (S, S, 3) uint8
     except UndecodableImage as error:
@@ -29,6 +49,13 @@ def explain(asked: str, images: Path, model: Path, folder: Path) -> None:
     for each in neighbours:
         print(f"explain: {each.similarity:.2f} {each.caption}")
     print(f"explain: {path}")
+
+
+def _is_there(asked: str, images: Path) -> bool:
+    try:
+        return find(asked, images).is_file()
+    except BadInput:
+        return False
 
 
 def find(asked: str, images: Path) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,31 @@ from mlflow.entities.model_registry import ModelVersion
 from numpy.typing import NDArray
 
 from quire.command import BadInput
-from quire.evaluation.challenge import Challenge, ask, challenge_set
+from quire.decode import UndecodableImage
+from quire.evaluation.challenge import challenge_set
 from quire.evaluation.gate import Gate
-from quire.items.tables import Assignment, Item, Label, read_table
+from quire.items.tables import Assignment, Item, Label, read_table, read_texts
 from quire.lifecycle.paired import Paired, pair
 from quire.lifecycle.promotions import HISTORY, append
 from quire.model.manifest import hash_part
 from quire.model.predictor import Predictor
 from quire.provenance.lock import LOCK, model_parts, promised, strays
-from quire.provenance.results import CHALLENGE, GATE, IMAGES, ITEMS, LABELS, MODEL, SPLIT
+from quire.provenance.results import CHALLENGE, GATE, IMAGES, ITEMS, LABELS, MODEL, SPLIT, TEXTS
 from quire.tracking import EXPERIMENT, mlflow_client
 from quire.training.proportions import Documents
 
 NAME, ALIAS = "quire", "champion"
-FITTED = "fitted.csv"  # beside a registered model: the SHA-256 of the images that it was fitted on
+FITTED = "fitted.csv"  # beside a registered model: the SHA-256 of the images and texts that it was fitted on
 KEPT = f". The history is {HISTORY}: commit it"
+
+
+@dataclass(frozen=True)
+class Held:
+    """An item that neither model was fitted on."""
+
+    file: Path | None
+    text: str | None
+    label: str
 
 
 def promote(root: Path, margin: float, accept: str | None = None) -> tuple[bool, str]:
@@ -92,32 +103,49 @@ def _compare(root: Path, client: MlflowClient, champion: ModelVersion) -> Paired
         kept = Path(download_artifacts(f"models:/{NAME}/{champion.version}", dst_path=folder, tracking_uri=client.tracking_uri))
         seen = (kept / FITTED).read_text(encoding="utf-8").split()[1:] if (kept / FITTED).exists() else None
         candidate, before = Predictor((root / MODEL).parent), Predictor(kept)
-        images, documents = ([], np.zeros(0, np.int64)) if seen is None else _held_out(root, {*seen, *_fitted(root)}, candidate)
-        return pair(_right(before, images), _right(candidate, images), documents)
+        held, documents = ([], np.zeros(0, np.int64)) if seen is None else _held_out(root, {*seen, *_fitted(root)}, candidate)
+        return pair(_right(before, held), _right(candidate, held), documents)
 
 
-def _held_out(root: Path, seen: set[str], candidate: Predictor) -> tuple[list[Challenge], Documents]:
-    """Images of the test set and the challenge set, and their documents, (N,): none with an image whose content is among `seen`."""
+def _held_out(root: Path, seen: set[str], candidate: Predictor) -> tuple[list[Held], Documents]:
+    """Items of the test set and the challenge set, and their documents, (N,): none of a group with content that is among `seen`."""
     label_of = {row.key: row.label for row in read_table(root / LABELS, Label)}
     tested = {row.key for row in read_table(root / SPLIT, Assignment) if row.set == "test"}
     items = [item for item in read_table(root / ITEMS, Item) if item.status == "kept"]
-    known = {item.group for item in items if item.image_sha256 in seen}
-    chosen = [item for item in items if item.key in tested and item.group not in known]
-    images = [Challenge(root / IMAGES / str(item.image), label_of[str(item.key)], "test") for item in chosen]
+    known = {item.group for item in items if _contents(item) & seen}
+    chosen, texts = [item for item in items if item.key in tested and item.group not in known], read_texts(root / TEXTS)
+    held = [
+        Held(root / IMAGES / item.image if item.image else None, texts.get(str(item.key)), label_of[str(item.key)])
+        for item in chosen
+    ]
     fresh = [each for each in challenge_set(root / CHALLENGE, candidate.labels) if hash_part(each.file) not in seen]
     names = [str(item.group) for item in chosen] + [f"challenge {number}" for number in range(len(fresh))]
-    return images + fresh, np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return held + [Held(each.file, None, each.label) for each in fresh], np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def _fitted(root: Path) -> set[str]:
-    """The SHA-256 of each image that the model here was fitted on."""
+    """The SHA-256 of each image and text that the model here was fitted on."""
     keys = {row.key for row in read_table(root / SPLIT, Assignment) if row.set != "test"}
-    return {str(item.image_sha256) for item in read_table(root / ITEMS, Item) if item.key in keys}
+    return {content for item in read_table(root / ITEMS, Item) if item.key in keys for content in _contents(item)}
 
 
-def _right(model: Predictor, images: list[Challenge]) -> NDArray[np.bool_]:
-    """Whether the likeliest label is the image's own, (N,) bool."""
-    return np.array([answer.prediction == image.label for image, answer in zip(images, ask(model, images), strict=True)], bool)
+def _contents(item: Item) -> set[str]:
+    return {content for content in (item.image_sha256, item.text_sha256) if content}
+
+
+def _right(model: Predictor, held: list[Held]) -> NDArray[np.bool_]:
+    """Whether the likeliest label is the item's own, (N,) bool; of an item that the model does not read it is not."""
+    return np.array([_prediction(model, item) == item.label for item in held], bool)
+
+
+def _prediction(model: Predictor, item: Held) -> str | None:
+    """Raises BadInput for an image that the service would refuse."""
+    if not model.reads(item.file is not None, bool(item.text)):
+        return None
+    try:
+        return model.classify_content(item.file.read_bytes() if item.file else None, item.text).prediction
+    except UndecodableImage as error:
+        raise BadInput(f"{item.file}: {error}") from error
 
 
 def _register(root: Path, client: MlflowClient, commit: str, sha256: str, reason: str, champion: ModelVersion | None) -> str:

@@ -45,6 +45,8 @@ def since(root: Path, revision: str) -> tuple[Sample, Sample]:
     if not new:
         raise BadInput(f"no image came in since {revision}")
     predictor = Predictor((root / MODEL).parent)
+    if "image" not in predictor.modalities:
+        raise BadInput("the model reads texts only, and --since compares images; compare the service's log with the training data")
     held_out = {row.key: row for row in _rows(here, OUT_OF_FOLD, Prediction)}
 
     def look(version: Version) -> Callable[[Item], Seen]:

@@ -2,6 +2,7 @@
 
 ITEMS = "data/items.csv"
 IMAGES = "data/images"
+TEXTS = "data/texts.csv"
 LABELS = "data/labels.csv"
 VOTES = "data/votes.csv"
 SPLIT = "data/split.csv"

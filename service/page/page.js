@@ -60,9 +60,11 @@ function feedback(answer) {
 }
 
 function why(explanation) {
-  const places = Object.assign(make("img"), { src: explanation.places, alt: "the places that speak for the answer" });
+  const places = explanation.places ? [Object.assign(make("img"), { src: explanation.places, alt: "the places that speak for the answer" })] : [];
+  const told = (title, words) => words.length ? [make("p", `${title}: ${words.map(word => word.ngram).join(", ")}`)] : [];
+  const words = explanation.words ? [...told("For it", explanation.words.speak_for), ...told("Against it", explanation.words.speak_against)] : [];
   const place = near => `like ${near.label}: ${near.document}${near.page === null ? "" : `, page ${near.page + 1}`}`;
-  return [places, ...explanation.nearest.map(near => make("p", place(near)))];
+  return [...places, ...words, ...(explanation.nearest ?? []).map(near => make("p", place(near)))];
 }
 
 function told(answer) {
@@ -106,7 +108,7 @@ function form(image, text) {
 
 async function askText() {
   const body = JSON.stringify({ text: get("text").value });
-  const [, answer] = await call("v1/classify", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const [, answer] = await call(`v1/classify${get("why").checked ? "?explain=true" : ""}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   show(answer, "", get("text").value.slice(0, 60));
   get("state").textContent = get("history").firstChild.textContent;
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from quire.model.evidence import evidence
 from quire.model.predictor import Predictor
 from quire.training.text import count
 from quire.training.text_model import Images, Texts
@@ -88,3 +89,16 @@ def test_a_model_of_texts_alone_reads_no_image(serve: Serve, tmp_path: Path) -> 
             running.client.post("/v1/classify/batch", files={"images": blue()}).json()["answers"][0]["error"]["code"]
             == "wrong_field"
         )
+
+
+def test_why_names_the_words_that_speak_for_and_against(both: tuple[httpx.Client, Predictor]) -> None:
+    client, predictor = both
+    why = client.post("/v1/classify?explain=true", json={"text": "chat miaule aboie"}).json()["why"]
+    assert set(why) == {"words"}
+    first, second = sorted(predictor.classify_item(None, "chat miaule aboie").probabilities.items(), key=lambda pair: -pair[1])[:2]
+    told = evidence(predictor, "chat miaule aboie", first[0], second[0])
+    for side, words in zip(("speak_for", "speak_against"), told, strict=True):
+        assert [(word["ngram"], word["weight"]) for word in why["words"][side]] == [(word.ngram, word.weight) for word in words]
+    beside = client.post("/v1/classify?explain=true", data={"text": "chat"}, files={"image": blue()}).json()
+    assert set(beside["why"]) == {"places", "nearest", "words"}
+    assert sum(beside["experts"].values()) == pytest.approx(1, abs=1e-4)
