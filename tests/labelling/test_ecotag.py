@@ -229,7 +229,7 @@ def test_what_ecotag_does_not_take_is_sent_as_png_and_its_labels_come_home(
     raw.mkdir()
     for name, data in {f"a.{extension}": content, "b.jpg": make_image()}.items():
         (raw / name).write_bytes(data)
-    extract(raw, folder.path / "data" / "images", folder.path / "data" / "items.csv", **BOUNDS)
+    extract(raw, *(folder.path / "data" / name for name in ("images", "texts.csv", "table_labels.csv", "items.csv")), **BOUNDS)
     assert folder.run(*PUSH).stdout == "push: quire: 0 of 2 were there, 2 sent, 0 refused\n"
     assert folder.run(*PUSH).stdout == "push: quire: 2 of 2 were there, 0 sent, 0 refused\n"
     sent = {file["fileName"]: file["content"] for file in ecotag.datasets[0]["files"]}
