@@ -145,6 +145,7 @@ def test_no_byte_of_the_model_hangs_on_the_test_sets_images_and_labels(demo: Pat
         (tmp_path / "images" / file_of[key]).write_bytes(b"noise, which nothing decodes")
     paths = [
         tmp_path / "images",
+        "data/texts.csv",
         "data/items.csv",
         tmp_path / "labels.csv",
         "data/split.csv",

@@ -20,7 +20,7 @@ from quire.items.tables import Item, Label
 from quire.model.manifest import UNSURE, InvalidModel
 from quire.model.predictor import Answer, Predictor
 from quire.provenance.lock import differences, promised
-from quire.provenance.results import IMAGES, ITEMS, LABELS
+from quire.provenance.results import IMAGES, ITEMS, LABELS, MODEL_FOLDER
 from quire.provenance.revisions import Version, fetch, versions
 
 DETAILS = "reports/details.json"
@@ -119,11 +119,10 @@ class _CannotAsk(Exception):
 
 def _on_new(root: Path, before: Version, version: Version, new: Sequence[tuple[Item, str]]) -> dict[str, Figure]:
     """How the model before answers what is new; kept in the cache, for what it hangs on never changes."""
-    parts = {path: md5 for path, md5 in before.hashes.items() if path.startswith("model/")}
-    deciding = [parts, [[item.image_sha256, label] for item, label in new]]
+    deciding = [before.hashes.get(MODEL_FOLDER), [[item.image_sha256, label] for item, label in new]]
 
     def ask(path: Path) -> None:
-        path.write_text(json.dumps(_asked(root, before, list(parts), version, new)), encoding="utf-8")
+        path.write_text(json.dumps(_asked(root, before, version, new)), encoding="utf-8")
 
     try:
         entry = kept(machine().cache / "history", name_of(deciding), ask)
@@ -134,14 +133,13 @@ def _on_new(root: Path, before: Version, version: Version, new: Sequence[tuple[I
     return figures
 
 
-def _asked(
-    root: Path, before: Version, parts: Sequence[str], version: Version, new: Sequence[tuple[Item, str]]
-) -> dict[str, Figure]:
+def _asked(root: Path, before: Version, version: Version, new: Sequence[tuple[Item, str]]) -> dict[str, Figure]:
     """Raises _CannotAsk, and InvalidModel for a model that this code does not read."""
     with tempfile.TemporaryDirectory() as folder:
-        if not parts or not all(fetch(root, str(before.commit), part, Path(folder, Path(part).name)) for part in parts):
+        model = Path(folder, MODEL_FOLDER)
+        if not fetch(root, str(before.commit), MODEL_FOLDER, model):
             raise _CannotAsk("it is neither in the cache nor in the remote")
-        predictor = Predictor(Path(folder))
+        predictor = Predictor(model)
         answers = [(_answer(predictor, version, item), label) for item, label in new]
     right = np.array([answer is not None and answer.prediction == label for answer, label in answers], bool)
     answered = np.array([answer is not None and answer.decision != UNSURE for answer, _ in answers], bool)

@@ -20,7 +20,8 @@ class Read:
         for name, content in tables.items():
             (raw / name).write_bytes(content.encode())
         texts, labels = raw / "texts.csv", raw / "labels.csv"
-        self.ledger = with_groups(with_tables(raw, Columns(**columns), sorted(tables), [PHOTO, BROKEN], texts, labels), texts)
+        found = with_tables(raw, Columns(**columns), sorted(tables), [PHOTO, BROKEN], texts, labels)
+        self.ledger = list(with_groups(found, texts))
         self.texts = {row["key"]: row["text"] for row in read_csv(texts)}
         self.labels = {row["key"]: row["label"] for row in read_csv(labels)}
         self.rows = [row for row in self.ledger if row.row is not None]

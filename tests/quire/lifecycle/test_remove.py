@@ -57,13 +57,13 @@ def _choice(label: str) -> dict[str, object]:
 
 def make(data: Path) -> None:
     """Run the stages of the data."""
-    call(extract, [data / "raw", data / "images", data / "items.csv"], PARAMETERS["extract"])
+    call(extract, [data / name for name in ("raw", "images", "texts.csv", "table_labels.csv", "items.csv")], PARAMETERS["extract"])
     parameters = PARAMETERS["import_labels"] | {
         "classes": "auto",
         "tolerated": dict.fromkeys(PARAMETERS["import_labels"]["tolerated"], 1.0),
     }
     names = (data / "labels.csv", data / "votes.csv", data / "labels.json")
-    call(import_labels, [data / "items.csv", data / "annotations", *names], parameters)
+    call(import_labels, [data / "items.csv", data / "annotations", data / "table_labels.csv", *names], parameters)
 
 
 def store_of(data: Path) -> Path:

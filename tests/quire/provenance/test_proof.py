@@ -11,7 +11,7 @@ from git import Repo
 from tests.conftest import commit, move_bias, run
 from tests.service.conftest import Serve, serve
 
-CHANGED = "stage train, model/answer_image.onnx, tensor pooled.linear.bias[1]: "  # what changed_model changes
+CHANGED = "stage train, model, answer_image.onnx: tensor pooled.linear.bias[1]: "  # what changed_model changes
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's hash of nothing
 
 pytestmark = pytest.mark.pipeline

@@ -10,7 +10,8 @@ from quire.model.analyser import Analyser
 from quire.model.manifest import FUSION, InvalidModel, read_manifest, write_manifest
 from quire.model.predictor import Predictor
 from quire.training.selective import Selective
-from quire.training.text import count
+from quire.training.sparse_head import solve_sparse
+from quire.training.text import count, inverse_document_frequencies, tf_idf
 from quire.training.text_expert import TextSettings, fit_text, out_of_fold_text
 from quire.training.text_model import Images, Texts, bare, with_both, with_text
 from tests.quire.model.test_predictor import LABELS, write_model
@@ -49,11 +50,14 @@ def write_both(folder: Path, texts: Texts, images: Images) -> Path:
     return folder
 
 
-def test_an_item_is_predicted_by_what_never_saw_its_fold(texts: Texts) -> None:
+def test_an_item_is_predicted_by_a_head_that_never_saw_its_fold(texts: Texts) -> None:
+    """How common an n-gram is, is counted over all folds, for features; how unfamiliar a text is, over the others."""
     held_out = out_of_fold_text(texts.counts, texts.targets, texts.fold_of, 3, 0.1)
     seen, out = texts.fold_of != 0, texts.fold_of == 0
+    features = tf_idf(texts.counts, inverse_document_frequencies(texts.counts))
+    (head,) = solve_sparse(features, texts.targets, seen[:, None], 3, 0.1, 1)
     expert = fit_text(texts.counts[seen], texts.targets[seen], 3, 0.1)
-    expected = expert.logits(texts.counts[out])
+    expected = head.logits(features[out])
     scale = held_out.logits[out] / expected  # a weight of the fold's own
     assert scale == pytest.approx(np.full_like(scale, scale[0, 0]))
     assert held_out.unfamiliarity[out] == pytest.approx(expert.unfamiliarity(texts.counts[out]))
