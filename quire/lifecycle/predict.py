@@ -158,7 +158,7 @@ class Answering:
         if not self.predictor.reads(True, False):
             return Answered(**place, error="the model reads no images")
         try:
-            answer = self.predictor.classify_square(self.predictor.prepare(content(), self.bounds.max_pixels))
+            answer = self.predictor.classify_item(self.predictor.prepare(content(), self.bounds.max_pixels), None)
         except UndecodableImage as error:
             return Answered(**place, error=str(error))
         return Answered(

@@ -64,7 +64,7 @@ def _look(version: Version, item: Item, predictor: Predictor, held_out: Predicti
         raise BadInput(f"{path} of {version.commit} is neither in the cache nor in the remote: `dvc fetch --all-commits`")
     square = predictor.prepare(content)[None]  # (1, S, S, 3) uint8
     shares = unpack(held_out.probabilities) if held_out else predictor.run(square).probabilities[0].tolist()
-    return _seen(item, shares, predictor.features(square)[0].tolist())
+    return _seen(item, shares, predictor.encode(square)[0][0].tolist())
 
 
 def against_training(root: Path, logs: Sequence[Path], days: float | None) -> tuple[Sample, Sample]:

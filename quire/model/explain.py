@@ -75,7 +75,7 @@ class Explainer:
         """
         if not self.references:
             return []
-        asked = self.predictor.features(square[None])[0]  # (F,)
+        asked = self.predictor.encode(square[None])[0][0]  # (F,)
         similarity = self.unit @ asked / np.linalg.norm(asked)  # (M,)
         order = np.argsort(-similarity, kind="stable")[: NEAREST + 1]
         neighbours = [self._neighbour(number, float(similarity[number])) for number in order]

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from quire.decode import MAX_PIXELS, decode
-from quire.model.inputs import ResizeRule, resize
+from quire.model.inputs import resize
 from quire.model.manifest import UNSURE, InvalidModel, Modalities, Modality, read_manifest
 
 # A graph (1, 64) uint8 · (64, 16) int8 → (1, 16) int32, ONNX in base64; a test builds it.
@@ -27,16 +27,17 @@ Reason = Literal["low_confidence", "unfamiliar"]
 
 @dataclass(frozen=True)
 class Answer:
-    """One item's answer. `decision` is the prediction, or `unsure` for a `reason`: the one that weighs first is named."""
+    """One item's answer. `decision` is the prediction, or `unsure` for a `reason`: the one that weighs first is named.
+
+    `experts` are the shares of image and text in the log-odds of the first label over the second.
+    """
 
     prediction: str
     decision: str
     reason: Reason | None
     probabilities: dict[str, float]
     unfamiliarity: float
-    experts: dict[str, float] | None = (
-        None  # of image and text, each one's share of the log-odds of the first label over the second
-    )
+    experts: dict[str, float] | None = None
 
     @property
     def confidence(self) -> float:
@@ -57,11 +58,6 @@ class Predictor:
 
     What reads images is there where the model does: `size`, `rule`, `encoder`, `head` and the methods that take a square.
     """
-
-    size: int
-    rule: ResizeRule
-    encoder: ort.InferenceSession
-    head: ort.InferenceSession
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,10 +105,6 @@ class Predictor:
         """What the model says of images that are encoded."""
         return Outputs(*run(self.head, ("probabilities", "unfamiliarity"), features=features, class_probabilities=classes))
 
-    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) uint8 → (N, F) float32: by these, images are alike or not."""
-        return self.encode(images)[0]
-
     def feature_map(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, S, S, 3) uint8 → (N, F, H, W) float32, whose mean over places the features are."""
         return run(self.encoder, ("feature_map",), images=images)[0]
@@ -149,8 +141,10 @@ class Predictor:
 
     def pool(self, image: Outputs, text: Outputs) -> tuple[Outputs, NDArray[np.float32], NDArray[np.float32]]:
         """What image and text say together, and each one's part of the logits, (C,)."""
-        inputs = {f"probabilities_{name}": outputs.probabilities for name, outputs in (("image", image), ("text", text))}
-        inputs |= {f"unfamiliarity_{name}": outputs.unfamiliarity for name, outputs in (("image", image), ("text", text))}
+        both = {"image": image, "text": text}
+        inputs = {
+            f"{each}_{name}": getattr(said, each) for name, said in both.items() for each in ("probabilities", "unfamiliarity")
+        }
         *outputs, of_image, of_text = run(self.fusion, ("probabilities", "unfamiliarity", "said_image", "said_text"), **inputs)
         return Outputs(*outputs), of_image[0], of_text[0]
 
@@ -187,10 +181,6 @@ class Predictor:
     def encoded(self, data: bytes) -> Encoded:
         """What the encoder says of one encoded image, (1, F) and (1, K). Raises UndecodableImage."""
         return self.encode(self.prepare(data)[None])
-
-    def classify_square(self, square: NDArray[np.uint8]) -> Answer:
-        """The answer for one encoder's input, (S, S, 3) uint8."""
-        return self.classify_item(square, None)
 
 
 def _shares(parts: dict[Modality, NDArray[np.float32]], probabilities: dict[str, float]) -> dict[str, float]:

@@ -130,13 +130,13 @@ def test_a_run_that_was_killed_gives_the_same_when_run_again(
     (folder / name).unlink()
     killed_after(5, folder / name)
     assert not (folder / name).exists()
-    asked, answer = list[object](), Predictor.classify_square
+    asked, answer = list[object](), Predictor.classify_item
 
-    def classify_square(predictor: Predictor, square: NDArray[np.uint8]) -> Answer:
+    def classify_item(predictor: Predictor, square: NDArray[np.uint8] | None, text: str | None) -> Answer:
         asked.append(square)
-        return answer(predictor, square)
+        return answer(predictor, square, text)
 
-    monkeypatch.setattr(Predictor, "classify_square", classify_square)
+    monkeypatch.setattr(Predictor, "classify_item", classify_item)
     assert predict([folder / "in"], folder / name, folder / "model") == whole
     assert (folder / name).read_bytes() == expected
     assert len(asked) == 8  # b/04.jpg to b/11.jpg: a.pdf and four were answered
