@@ -17,7 +17,10 @@ def explain(asked: str, images: Path, texts: Path, model: Path, folder: Path) ->
 
     Raises BadInput for what is neither, and for an image or a model that cannot be read.
     """
-    predictor, text = Predictor(model), read_texts(texts).get(asked) if texts.is_file() else None
+    text = read_texts(texts).get(asked) if texts.is_file() else None
+    if not text:
+        find(asked, images)
+    predictor = Predictor(model)
     if text and "text" in predictor.modalities:
         _tell_words(predictor, text)
     if "image" in predictor.modalities and (not text or _is_there(asked, images)):

@@ -59,7 +59,7 @@ def test_a_difference_is_named_to_the_tensor(changed_model: Path) -> None:
 
     proof = run(changed_model, sys.executable, "-m", "quire", "prove", check=False)
     assert proof.returncode == 1
-    for stage, count in {"extract": 2, "import_labels": 3, "split": 1}.items():
+    for stage, count in {"extract": 4, "import_labels": 3, "split": 1}.items():
         assert f"  {stage:14} {count} outputs identical" in proof.stdout
     assert "DIFFERENT" in proof.stdout
     assert f"first difference: {CHANGED}" in proof.stdout
