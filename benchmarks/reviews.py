@@ -13,8 +13,8 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
 from quire.model.analyser import Analyser
-from quire.training.heads import ridge, solve
-from quire.training.text import count, inverse_document_frequencies, tf_idf
+from quire.training.text import count
+from quire.training.text_expert import fit_text
 
 ANALYSER = Analyser(replacements={"r.a.s": "bien", "ras le bol": "mauvais"}, words=2, characters=(2, 5), bits=16)
 RIDGE = 0.1  # beside the sum of all losses: C = 5 in scikit-learn's terms
@@ -34,9 +34,7 @@ def figures(rows: list[dict[str, str]]) -> tuple[float, float]:
     targets = np.array([int(float(row["star"]) >= 3) for row in rows])
     train, test = train_test_split(np.arange(len(rows)), test_size=0.2, random_state=20)
     counted = count((row["Commentaire"] for row in rows), ANALYSER)
-    features = tf_idf(counted, inverse_document_frequencies(counted[train]))
-    head = solve(features[train], np.zeros((len(train), 2)), targets[train], ridge(2, RIDGE / len(train), 0, None))
-    predicted = head.logits(features[test]).argmax(1)
+    predicted = fit_text(counted[train], targets[train], 2, RIDGE).logits(counted[test]).argmax(1)
     return float((predicted == targets[test]).mean()), float(f1_score(targets[test], predicted, average="macro"))
 
 

@@ -1,4 +1,4 @@
-"""The head: multinomial logistic regression on an encoder's features or a text's n-grams, solved to the last digit."""
+"""The head: multinomial logistic regression on an encoder's features, solved to the last digit; `sparse_head.py` has that on a text's."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ from scipy.special import log_softmax, softmax
 from quire.training.rows import CHUNK, Matrix, chunks
 
 Floats = NDArray[np.float64]
-Inputs = Matrix | csr_array  # (N, F), dense or sparse
 
 GRID = 2.0**20  # steps of a unit on which weights are written: every machine's last digits fall on the same step
 TOLERANCE = 1e-14  # of the gradient's largest entry
@@ -27,25 +26,11 @@ class Head:
     weight: Floats
     bias: Floats
 
-    def logits(self, features: Inputs) -> Floats:
+    def logits(self, features: Matrix | csr_array) -> Floats:
         """(N, F) → (N, C) float64."""
-        return _product(features, self.weight.T) + self.bias
-
-
-def _product(inputs: Inputs, weight: Floats) -> Floats:
-    """(N, F) times (F, C)."""
-    if isinstance(inputs, csr_array):
-        return np.asarray(inputs @ weight)
-    return np.concatenate([chunk @ weight for chunk in chunks(inputs)])
-
-
-def _transposed_product(inputs: Inputs, errors: Floats) -> Floats:
-    """(N, C), transposed, times (N, F): (C, F)."""
-    if isinstance(inputs, csr_array):
-        return np.asarray((inputs.T @ errors).T)
-    starts = range(0, max(len(errors), 1), CHUNK)
-    products = (errors[at : at + CHUNK].T @ chunk for at, chunk in zip(starts, chunks(inputs), strict=True))
-    return np.asarray(sum(products))
+        if isinstance(features, csr_array):
+            return np.asarray(features @ self.weight.T + self.bias)
+        return np.concatenate([chunk @ self.weight.T + self.bias for chunk in chunks(features)])
 
 
 def ridge(classes: int, weight_decay: float, named_against_background: float, background: int | None) -> Floats:
@@ -62,7 +47,7 @@ def ridge(classes: int, weight_decay: float, named_against_background: float, ba
     return weight_decay * np.eye(classes) + (named_against_background - weight_decay) * np.outer(direction, direction)
 
 
-def solve(features: Inputs, offsets: Floats, targets: NDArray[np.int64], penalty: Floats, start: Head | None = None) -> Head:
+def solve(features: Matrix, offsets: Floats, targets: NDArray[np.int64], penalty: Floats, start: Head | None = None) -> Head:
     """The head that minimises mean cross-entropy + tr(Wᵀ K W) beside fixed `offsets`, on the grid.
 
     Features (N, F), offsets (N, C) float64, targets (N,), penalty K (C, C). By L-BFGS, then by Newton steps whose equations
@@ -86,41 +71,33 @@ def solve(features: Inputs, offsets: Floats, targets: NDArray[np.int64], penalty
 class _Regression:
     """The problem about the features' mean, its weights in a basis of what the features span.
 
-    There the solution lies (the representer theorem), so M, the numbers sought of a label, is N at most. Sparse features stay
-    where they are, for moving them would fill them. Of them the basis is the columns that occur, each as long as makes the
-    Hessian's diagonal 1 before anything is known: they differ a thousandfold in how often they occur, and all methods converge
-    faster where they do not (Jacobi).
+    There the solution lies (the representer theorem), so M, the numbers sought of a label, is N at most.
     """
 
-    inputs: Inputs  # (N, M): moved by the mean and in the basis, or as they lie in files
+    inputs: Matrix  # (N, M): moved by the mean and in the basis, or as they lie in files
     shift: Floats  # (M,), what they are yet to be moved by
     centre: Floats  # (F,), the mean
-    basis: Floats | csr_array  # (F, M)
-    ridges: Floats  # (M,), the squared lengths of the basis, which the ridge is multiplied by
+    basis: Floats  # (F, M)
     offsets: Floats  # (N, C)
     targets: NDArray[np.int64]  # (N,)
     penalty: Floats  # (C, C)
 
     @classmethod
-    def of(cls, features: Inputs, offsets: Floats, targets: NDArray[np.int64], penalty: Floats) -> "_Regression":
-        if isinstance(features, csr_array):
-            columns, ridges = _columns(features, penalty)
-            none = np.zeros(features.shape[1])
-            return cls(csr_array(features @ columns), none[: len(ridges)], none, columns, ridges, offsets, targets, penalty)
+    def of(cls, features: Matrix, offsets: Floats, targets: NDArray[np.int64], penalty: Floats) -> "_Regression":
         count, width = features.shape
-        centre = sum(chunk.sum(0) for chunk in chunks(features)) / count
-        if max(count, width) * width * 8 > HELD:
-            return cls(features, centre, centre, np.eye(width), np.ones(width), offsets, targets, penalty)
-        inputs, basis = np.asarray(features, np.float64) - centre, np.eye(width)
-        if count < width:
-            basis = np.linalg.qr(inputs.T).Q
-            inputs = inputs @ basis
-        none = np.zeros(inputs.shape[1])
-        return cls(inputs, none, centre, basis, none + 1, offsets, targets, penalty)
+        centre, inputs = sum(chunk.sum(0) for chunk in chunks(features)) / count, features
+        basis = np.eye(width)
+        if max(count, width) * width * 8 <= HELD:
+            inputs = np.asarray(features, np.float64) - centre
+            if count < width:
+                basis = np.linalg.qr(inputs.T).Q
+                inputs = inputs @ basis
+        shift = np.zeros(inputs.shape[1]) if inputs is not features else centre
+        return cls(inputs, shift, centre, basis, offsets, targets, penalty)
 
     def weights_of(self, head: Head) -> Floats:
         """A head as what is sought, (C, M + 1)."""
-        return np.column_stack([head.weight @ self.basis / self.ridges, head.bias + head.weight @ self.centre])
+        return np.column_stack([head.weight @ self.basis, head.bias + head.weight @ self.centre])
 
     def head_of(self, flat: Floats) -> Head:
         """The head that is found."""
@@ -135,16 +112,17 @@ class _Regression:
     def _logits(self, weights: Floats) -> Floats:
         """The inputs times weights (C, M + 1), (N, C)."""
         weight, bias = weights[:, :-1], weights[:, -1]
-        return _product(self.inputs, weight.T) + (bias - weight @ self.shift)
+        return np.concatenate([chunk @ weight.T for chunk in chunks(self.inputs)]) + (bias - weight @ self.shift)
 
     def _transposed(self, errors: Floats) -> Floats:
         """Errors (N, C) times the inputs, (C, M + 1)."""
-        total = errors.sum(0)[:, None]
-        return np.column_stack([_transposed_product(self.inputs, errors) - total * self.shift, total])
+        starts, total = range(0, max(len(errors), 1), CHUNK), errors.sum(0)[:, None]
+        sums = sum(errors[at : at + CHUNK].T @ chunk for at, chunk in zip(starts, chunks(self.inputs), strict=True))
+        return np.column_stack([sums - total * self.shift, total])
 
     def _decay(self, weights: Floats) -> Floats:
         """The ridge's gradient, (C, M + 1). A bias bears none, but the mean of all: else nothing would say what it is."""
-        return np.column_stack([2 * self.penalty @ weights[:, :-1] * self.ridges, np.full(len(weights), 2 * weights[:, -1].mean())])
+        return np.column_stack([2 * self.penalty @ weights[:, :-1], np.full(len(weights), 2 * weights[:, -1].mean())])
 
     def loss_and_gradient(self, flat: Floats) -> tuple[float, Floats]:
         weights = self._weights(flat)
@@ -167,11 +145,3 @@ class _Regression:
 
         operator = LinearOperator((len(flat), len(flat)), matvec=hessian, dtype=np.float64)
         return np.asarray(cg(operator, gradient, rtol=1e-10, atol=TOLERANCE / 10, maxiter=500)[0])
-
-
-def _columns(features: csr_array, penalty: Floats) -> tuple[csr_array, Floats]:
-    """The columns of sparse features (N, F) that occur as a basis, (F, M), and its squared lengths, (M,)."""
-    shares = np.asarray(features.power(2).mean(0)) * (1 - 1 / len(penalty)) / len(penalty)  # (F,)
-    seen = np.unique(features.indices)
-    ridges = 1 / (shares[seen] + 2 * np.diag(penalty).mean())
-    return csr_array((np.sqrt(ridges), (seen, np.arange(len(seen)))), shape=(features.shape[1], len(seen))), ridges

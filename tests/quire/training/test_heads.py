@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
@@ -62,16 +61,3 @@ def test_the_ridge_on_the_open_question_is_paid_by_that_direction_alone() -> Non
     assert opening @ penalty @ opening == pytest.approx(0.3)
     assert closed @ penalty @ closed == pytest.approx(0.01)
     assert ridge(3, 0.01, 0.3, None) == pytest.approx(0.01 * np.eye(3))
-
-
-def test_sparse_inputs_have_the_dense_ones_solution_and_columns_that_never_occur_no_weight() -> None:
-    inputs, targets = problem(images=80, features=50)
-    inputs[np.abs(inputs) < 1] = 0
-    inputs[:, [7, 21]] = 0
-    offsets, penalty = np.random.default_rng(1).normal(size=(80, 3)), ridge(3, 0.01, 0.3, 2)
-    dense, sparse = (solve(kind, offsets, targets, penalty) for kind in (inputs, csr_array(inputs)))
-    assert np.array_equal(sparse.weight, dense.weight)
-    assert np.array_equal(sparse.bias, dense.bias)
-    assert not sparse.weight[:, [7, 21]].any()
-    assert sparse.weight[:, [6, 20]].all()
-    assert sparse.logits(csr_array(inputs)) == pytest.approx(dense.logits(inputs))
