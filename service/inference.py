@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from quire.decode import UndecodableImage, decode
-from quire.model.evidence import evidence, runner_up
+from quire.model.evidence import evidence_of
 from quire.model.explain import data_uri
 from quire.model.inputs import resize
 from quire.model.predictor import Answer, Predictor
@@ -86,7 +86,7 @@ class Inference:
         """The answer for one item. Raises Refused for an image that cannot be decoded, and for nothing that the model reads."""
         by, image, square = self.loaded, None, None
         modalities = by.predictor.modalities
-        if not ((sent.image is not None and "image" in modalities) or (sent.text and "text" in modalities)):
+        if not by.predictor.reads(sent.image is not None, bool(sent.text)):
             raise Refused("wrong_field", f"the model reads {' and '.join(modalities)}, and no {' or '.join(modalities)} was sent")
         if sent.image is not None and "image" in modalities:
             try:
@@ -134,6 +134,5 @@ class Inference:
 
 def _words(predictor: Predictor, text: str, answer: Answer) -> Words:
     """What in the text speaks for the prediction over the next label, and what against it."""
-    second = runner_up(predictor.labels, answer.probabilities.values(), answer.prediction)
-    told = [[NGram(**asdict(each)) for each in side] for side in evidence(predictor, text, answer.prediction, second)]
+    told = [[NGram(**asdict(each)) for each in side] for side in evidence_of(predictor, text, answer)]
     return Words(speak_for=told[0], speak_against=told[1])

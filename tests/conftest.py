@@ -72,6 +72,11 @@ def _real(name: str) -> Path:
     return REAL / name
 
 
+def extracted_into(folder: Path) -> list[Path]:
+    """What `extract` writes, in the order of its parameters."""
+    return [folder / name for name in ("images", "texts.csv", "table_labels.csv", "items.csv")]
+
+
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Clone the working tree as it is, uncommitted changes included, into a folder with a commit of its own."""

@@ -1,7 +1,5 @@
 """Bring a demo in, where data/raw is empty: that of images from DVC's cache, or drawn."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +10,7 @@ from ruamel.yaml import YAML
 from quire.command import BadInput
 from quire.demo import catalogue, reviews
 from quire.demo.images import files
-from quire.items.dvc import dvc, track
+from quire.items.dvc import content_hash, dvc, folder_hash, track
 
 TABLES = {"reviews": reviews.files, "catalogue": catalogue.files}
 FOLDERS = ("raw", "annotations", "challenge")
@@ -32,11 +30,9 @@ def demo(data: Path) -> None:
         return
     drawn = dict(files())
     for name, md5 in named.items():
-        if md5 != _folder_hash({path.relative_to(name): content for path, content in drawn.items() if path.parts[0] == name}):
+        if md5 != _folder_hash(drawn, name):
             raise BadInput(f"{data / name}.dvc names data that are not in DVC's cache: `quire store pull` fetches them")
-    for path, content in drawn.items():
-        (data / path).parent.mkdir(parents=True, exist_ok=True)
-        (data / path).write_bytes(content)
+    _write(data, drawn.items())
     track(data / name for name in FOLDERS)
     count = sum(path.parts[0] == "raw" for path in drawn)
     print(f"demo: drew {count} files into {data / 'raw'}, PDFs and photos, and labels into {data / 'annotations'}")
@@ -49,17 +45,21 @@ def table_demo(kind: str, data: Path, parameters: Path, examples: Path) -> None:
     """
     pointer = data / "raw.dvc"
     named = YAML(typ="safe").load(pointer)["outs"][0]["md5"] if pointer.exists() else None
-    if named and named != _folder_hash({path.relative_to("raw"): content for path, content in files() if path.parts[0] == "raw"}):
+    if named and named != _folder_hash(dict(files()), "raw"):
         raise BadInput(f"{pointer} names data of your own: `dvc checkout` or `quire store pull` brings them")
-    for path, content in TABLES[kind]():
-        (data / path).parent.mkdir(parents=True, exist_ok=True)
-        (data / path).write_bytes(content)
+    _write(data, TABLES[kind]())
     for name in FOLDERS[1:]:
         shutil.rmtree(data / name, ignore_errors=True)
         (data / name).mkdir()
     _set(parameters, examples / kind / "params.yaml")
     track(data / name for name in FOLDERS)
     print(f"demo: drew a table of {kind} into {data / 'raw'}, and set {parameters} as {examples / kind}/params.yaml has it")
+
+
+def _write(data: Path, drawn: Iterable[tuple[Path, bytes]]) -> None:
+    for path, content in drawn:
+        (data / path).parent.mkdir(parents=True, exist_ok=True)
+        (data / path).write_bytes(content)
 
 
 def _set(parameters: Path, example: Path) -> None:
@@ -86,11 +86,10 @@ def _are_cached(hashes: Iterable[str]) -> bool:
     return all((cache / md5[:2] / md5[2:]).exists() for md5 in hashes)
 
 
-def _folder_hash(contents: dict[Path, bytes]) -> str:
-    """The hash by which DVC names a folder of these files: that of the JSON list of theirs, in the order of their paths.
+def _folder_hash(drawn: dict[Path, bytes], folder: str) -> str:
+    """The hash by which DVC names that folder of what is drawn.
 
     `dvc status` cannot tell: of what the cache lacks it says so, whatever lies in the folder.
     """
-    hashes = {path.as_posix(): hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in contents.items()}
-    listed = json.dumps([{"md5": hashes[path], "relpath": path} for path in sorted(hashes)])
-    return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
+    own = {path.relative_to(folder).as_posix(): content for path, content in drawn.items() if path.parts[0] == folder}
+    return folder_hash({path: content_hash(content) for path, content in own.items()})

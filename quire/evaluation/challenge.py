@@ -121,6 +121,6 @@ def challenge_outcome(pairs: Sequence[tuple[str, Answer]]) -> ChallengeOutcome:
     answered = np.array([answer.decision != UNSURE for _, answer in pairs], bool)
     return {
         "images": len(pairs),
-        **outcome(correct, answered, np.arange(len(pairs))),
+        **outcome(correct, answered),
         "reasons": {name: reasons[name] for name in ("low_confidence", "unfamiliar")},
     }

@@ -89,8 +89,8 @@ def describe(predictions: Predictions, labels: Sequence[str], seed: int) -> SetF
     }
 
 
-def outcome(correct: NDArray[np.bool_], answered: NDArray[np.bool_], documents: Documents) -> Outcome:
-    """What became of N images, (N,) each."""
+def outcome(correct: NDArray[np.bool_], answered: NDArray[np.bool_], documents: Documents | None = None) -> Outcome:
+    """What became of N images, (N,) each; documents as in `share`."""
     return {
         "right": share(correct, documents),
         "decided_wrong": share(answered & ~correct, documents),

@@ -14,6 +14,7 @@ from quire.training.dataset import Dataset
 from quire.training.heads import Floats
 from quire.training.modalities import Answered, Answers
 from quire.training.proportions import Documents
+from quire.training.selective import is_answered
 
 Targets = NDArray[np.int64]
 
@@ -38,7 +39,7 @@ def figures(answered: Answered, thresholds: Thresholds, targets: Targets, docume
     """What a set of modalities is worth, targets and documents (M,)."""
     probabilities = answered.probabilities
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == targets
-    given = (confidence >= thresholds.min_confidence) & (answered.unfamiliarity <= thresholds.max_unfamiliarity)
+    given = is_answered(probabilities, answered.unfamiliarity, thresholds)
     return {
         "items": len(targets),
         "documents": len(np.unique(documents)),

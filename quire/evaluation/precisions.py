@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from quire.evaluation.metrics import outcome, share
 from quire.training.cross_validation import HeldOut
 from quire.training.proportions import Documents
-from quire.training.selective import Selective
+from quire.training.selective import Selective, is_answered
 from quire.training.settings import Precision
 
 
@@ -29,5 +29,4 @@ def side_by_side(
 def _answered(held_out: HeldOut, targets: NDArray[np.int64], documents: Documents, selective: Selective) -> NDArray[np.bool_]:
     """Whether the decision is not `unsure`, (N,) bool, by thresholds that are set as the served ones are."""
     limits = selective.thresholds(held_out.probabilities, held_out.unfamiliarity, targets, documents)
-    sure = held_out.probabilities.max(1) >= limits.min_confidence
-    return np.asarray(sure & (held_out.unfamiliarity <= limits.max_unfamiliarity))
+    return is_answered(held_out.probabilities, held_out.unfamiliarity, limits)

@@ -43,7 +43,7 @@ def left_out(features: Matrix, targets: NDArray[np.int64], documents: Documents)
     """The clusters, (N,) bool each, that can be left out with their documents without losing a label."""
     cluster_of = clusters(features, targets)
     parts = [cluster_of == cluster for cluster in np.unique(cluster_of) if cluster != NONE]
-    return [out for out in parts if set(targets[_others(out, documents)]) == set(targets)]
+    return [out for out in parts if set(targets[in_other_documents(out, documents)]) == set(targets)]
 
 
 def leave_one_cluster_out(
@@ -61,7 +61,7 @@ def leave_one_cluster_out(
     for name, variant in variants.items():
         outcomes = [np.zeros((0, 2), bool)]
         for out in parts:
-            seen = _others(out, documents)
+            seen = in_other_documents(out, documents)
             fixed = isinstance(variant, FineTuned)
             judged = held_out.of(seen) if fixed else out_of_fold(variant.of(seen), targets[seen], fold_of[seen])
             thresholds = selective.thresholds(judged.probabilities, judged.unfamiliarity, targets[seen], documents[seen])
@@ -71,7 +71,7 @@ def leave_one_cluster_out(
     return report
 
 
-def _others(out: NDArray[np.bool_], documents: Documents) -> NDArray[np.bool_]:
+def in_other_documents(out: NDArray[np.bool_], documents: Documents) -> NDArray[np.bool_]:
     """The images of the documents that hold none of `out`, (N,) bool: what is nearly equal often lies in the same one."""
     return ~np.isin(documents, documents[out])
 

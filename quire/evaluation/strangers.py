@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from quire.evaluation.protocols import in_other_documents
 from quire.training.cross_validation import HeldOut, ask
 from quire.training.familiarity import known
 from quire.training.heads import Floats
@@ -97,7 +98,7 @@ def _new_kind(
 ) -> Asked:
     """The images `out` as their label, by a model that saw no document of theirs."""
     asked = replace(strategy, probabilities=probabilities)
-    return _asked(ask(asked, targets, ~np.isin(documents, documents[out]), out), asked, probabilities[out], targets[out])
+    return _asked(ask(asked, targets, in_other_documents(out, documents), out), asked, probabilities[out], targets[out])
 
 
 def _without(strategy: Frozen, targets: NDArray[np.int64], out: NDArray[np.bool_]) -> Floats:

@@ -6,7 +6,7 @@ from pathlib import Path
 from quire.command import BadInput
 from quire.decode import UndecodableImage, decode
 from quire.items.tables import read_texts
-from quire.model.evidence import evidence, runner_up
+from quire.model.evidence import evidence_of
 from quire.model.explain import Explainer
 from quire.model.predictor import Answer, Predictor
 from quire.report.figures import draw_explanation
@@ -18,28 +18,25 @@ def explain(asked: str, images: Path, texts: Path, model: Path, folder: Path) ->
     Raises BadInput for what is neither, and for an image or a model that cannot be read.
     """
     text = read_texts(texts).get(asked) if texts.is_file() else None
-    if not text:
-        find(asked, images)
+    file = _file_of(asked, images) if text else find(asked, images)
     predictor = Predictor(model)
     if text and "text" in predictor.modalities:
         _tell_words(predictor, text)
-    if "image" in predictor.modalities and (not text or _is_there(asked, images)):
-        _explain_image(asked, images, predictor, folder)
+    if file and "image" in predictor.modalities:
+        _explain_image(file, asked, images, predictor, folder)
 
 
 def _tell_words(predictor: Predictor, text: str) -> None:
     """The answer of the text alone, and the n-grams that speak for it and against it."""
     answer = predictor.classify_content(None, text)
     print(f"explain: by its text {in_words(answer)}")
-    second = runner_up(predictor.labels, answer.probabilities.values(), answer.prediction)
-    for side, words in zip(("for", "against"), evidence(predictor, text, answer.prediction, second), strict=True):
+    for side, words in zip(("for", "against"), evidence_of(predictor, text, answer), strict=True):
         for word in words:
             print(f"explain: {word.weight:+.2f} {side} {answer.prediction}: {word.ngram}")
 
 
-def _explain_image(asked: str, images: Path, predictor: Predictor, folder: Path) -> None:
-    file, explainer = find(asked, images), Explainer(predictor, neighbours=True)
-    content = file.read_bytes()
+def _explain_image(file: Path, asked: str, images: Path, predictor: Predictor, folder: Path) -> None:
+    explainer, content = Explainer(predictor, neighbours=True), file.read_bytes()
     try:
         answer, square = predictor.classify(content), predictor.prepare(content)  # (S, S, 3) uint8
     except UndecodableImage as error:
@@ -54,23 +51,20 @@ def _explain_image(asked: str, images: Path, predictor: Predictor, folder: Path)
     print(f"explain: {path}")
 
 
-def _is_there(asked: str, images: Path) -> bool:
-    try:
-        return find(asked, images).is_file()
-    except BadInput:
-        return False
-
-
 def find(asked: str, images: Path) -> Path:
     """A file, or the one in `images` that bears the key: an image file's own name, or one that an extension follows.
 
     Raises BadInput.
     """
+    found = _file_of(asked, images)
+    if found is None:
+        raise BadInput(f"{asked!r} is neither a file nor the key of one in {images}")
+    return found
+
+
+def _file_of(asked: str, images: Path) -> Path | None:
     found = [Path(asked), images / asked, *sorted(images.glob(f"{glob.escape(asked)}.*"))]
-    for path in found:
-        if path.is_file():
-            return path
-    raise BadInput(f"{asked!r} is neither a file nor the key of one in {images}")
+    return next((path for path in found if path.is_file()), None)
 
 
 def in_words(answer: Answer) -> str:

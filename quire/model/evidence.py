@@ -1,12 +1,12 @@
 """Why a text gets its answer: the n-grams that speak for the first label over the second, and those that speak against it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from quire.model.analyser import CHARACTERS, Analyser
-from quire.model.predictor import Predictor, run
+from quire.model.predictor import Answer, Predictor, run
 
 SHOWN = 6  # n-grams for, and as many against
 
@@ -35,7 +35,14 @@ def evidence(predictor: Predictor, text: str, first: str, second: str) -> tuple[
     return [each for each in found if each.weight > 0][:SHOWN], [each for each in found[::-1] if each.weight < 0][:SHOWN]
 
 
-def runner_up(labels: Sequence[str], probabilities: Iterable[float], first: str) -> str:
+def evidence_of(predictor: Predictor, text: str, answer: Answer) -> tuple[list[Evidence], list[Evidence]]:
+    """What in a text speaks for its answer's prediction over the next label, and what against."""
+    return evidence(
+        predictor, text, answer.prediction, runner_up(answer.probabilities, answer.probabilities.values(), answer.prediction)
+    )
+
+
+def runner_up(labels: Iterable[str], probabilities: Iterable[float], first: str) -> str:
     """The likeliest label but the first."""
     return max(((share, label) for share, label in zip(probabilities, labels, strict=True) if label != first))[1]
 

@@ -1,7 +1,5 @@
 """What a commit promises of its results, and where two promises differ: stage by stage, inputs before outputs."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from quire.command import BadInput
+from quire.items.dvc import content_hash, folder_hash
 from quire.provenance.results import MODEL_FOLDER
 
 Lock = dict[str, dict[str, Any]]  # a stage's deps, params and outs, by its name
@@ -77,17 +76,11 @@ def strays(root: Path, lock: Lock, paths: Iterable[str]) -> list[str]:
 
 
 def path_hash(path: Path) -> str:
-    """The hash by which DVC names a file, or a folder: that of the JSON list of its files, in the order of their paths."""
+    """The hash by which DVC names a file or a folder."""
     if path.is_file():
         return content_hash(path.read_bytes())
-    files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    listed = json.dumps([{"md5": content_hash((path / file).read_bytes()), "relpath": file} for file in files])
-    return f"{content_hash(listed.encode())}.dir"
-
-
-def content_hash(content: bytes) -> str:
-    """The hash by which DVC names a file's content."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    files = (file for file in path.rglob("*") if file.is_file())
+    return folder_hash({file.relative_to(path).as_posix(): content_hash(file.read_bytes()) for file in files})
 
 
 def resolve(root: Path, revision: str) -> str:

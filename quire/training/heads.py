@@ -1,4 +1,4 @@
-"""The head: multinomial logistic regression on an encoder's features, solved to the last digit; `sparse_head.py` has that on a text's."""
+"""The head: multinomial logistic regression on an encoder's features, solved to the last digit. A text's: `sparse_head.py`."""
 
 from dataclasses import dataclass
 

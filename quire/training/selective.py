@@ -73,6 +73,11 @@ class Selective(BaseModel):
         )
 
 
+def is_answered(probabilities: NDArray[np.float64], unfamiliarity: NDArray[np.float64], limits: Thresholds) -> NDArray[np.bool_]:
+    """Whether the decision is not `unsure`, (N,) bool, of probabilities (N, C) and unfamiliarity (N,), as the predictor decides."""
+    return np.asarray((probabilities.max(1) >= limits.min_confidence) & (unfamiliarity <= limits.max_unfamiliarity))
+
+
 def choose_threshold(
     confidences: NDArray[np.float64],
     correct: NDArray[np.bool_],

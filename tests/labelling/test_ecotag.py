@@ -21,7 +21,7 @@ from quire.decode import decode
 from quire.items.tables import Label, Prediction, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels
-from tests.conftest import Encode
+from tests.conftest import Encode, extracted_into
 from tests.labelling.conftest import PATHS, Folder
 from tests.labelling.ecotag_server import State, token
 from tests.quire.test_decode import HEIC
@@ -229,7 +229,7 @@ def test_what_ecotag_does_not_take_is_sent_as_png_and_its_labels_come_home(
     raw.mkdir()
     for name, data in {f"a.{extension}": content, "b.jpg": make_image()}.items():
         (raw / name).write_bytes(data)
-    extract(raw, *(folder.path / "data" / name for name in ("images", "texts.csv", "table_labels.csv", "items.csv")), **BOUNDS)
+    extract(raw, *extracted_into(folder.path / "data"), **BOUNDS)
     assert folder.run(*PUSH).stdout == "push: quire: 0 of 2 were there, 2 sent, 0 refused\n"
     assert folder.run(*PUSH).stdout == "push: quire: 2 of 2 were there, 0 sent, 0 refused\n"
     sent = {file["fileName"]: file["content"] for file in ecotag.datasets[0]["files"]}
@@ -389,14 +389,7 @@ def test_the_real_labels_come_through_unchanged(
 ) -> None:
     for path in (folder.path / "data" / "images").iterdir():
         path.unlink()
-    extract(
-        real_pdfs,
-        folder.path / "data" / "images",
-        folder.path / "data" / "texts.csv",
-        folder.path / "data" / "table_labels.csv",
-        folder.path / "data" / "items.csv",
-        **BOUNDS,
-    )
+    extract(real_pdfs, *extracted_into(folder.path / "data"), **BOUNDS)
     assert folder.run(*PUSH).stdout == "push: quire: 0 of 147 were there, 147 sent, 0 refused\n"
     given = {Path(row["fileName"]).stem: row["annotation"]["label"] for row in json.loads(real_export.read_bytes())["annotations"]}
     annotate(ecotag, client, {f"{key}.jpg": label for key, label in given.items()})

@@ -16,7 +16,7 @@ from labelling.parameters import LABELS, Parameters
 from quire.items.tables import Label, Prediction, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels
-from tests.conftest import Encode
+from tests.conftest import Encode, extracted_into
 from tests.labelling.conftest import PATHS, Folder
 from tests.labelling.label_studio_server import Server, region, running
 from tests.stages.test_extract import BOUNDS
@@ -228,14 +228,7 @@ def test_the_real_labels_come_through_unchanged(
 ) -> None:
     for path in (folder.path / "data" / "images").iterdir():
         path.unlink()
-    extract(
-        real_pdfs,
-        folder.path / "data" / "images",
-        folder.path / "data" / "texts.csv",
-        folder.path / "data" / "table_labels.csv",
-        folder.path / "data" / "items.csv",
-        **BOUNDS,
-    )
+    extract(real_pdfs, *extracted_into(folder.path / "data"), **BOUNDS)
     assert folder.run(*PUSH).stdout == f"push: {project}: 0 of 147 were there, 147 sent, 0 refused\n"
     given = {Path(row["fileName"]).stem: row["annotation"]["label"] for row in json.loads(real_export.read_bytes())["annotations"]}
     tasks = server.tasks(project)

@@ -15,7 +15,7 @@ from quire.demo.images import ENCRYPTED, pdf
 from quire.items.rows import Columns
 from quire.items.tables import Item, read_table
 from stages.extract import extract
-from tests.conftest import ROOT, Encode, run
+from tests.conftest import ROOT, Encode, extracted_into, run
 
 BOUNDS: dict[str, Any] = {"source": "embedded", "dpi": 72, "max_pages": 50, "max_pixels": 10**7, "min_side": 1}
 BOUNDS |= {"max_images": 1000, "max_bytes": 10**9, "max_memory": 512, "max_seconds": 20.0, "max_shared": 5, "table": None}
@@ -26,14 +26,7 @@ def extracted(tmp_path: Path, files: dict[str, bytes], **bounds: Any) -> list[It
     for name, content in files.items():
         (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "raw" / name).write_bytes(content)
-    extract(
-        tmp_path / "raw",
-        tmp_path / "images",
-        tmp_path / "texts.csv",
-        tmp_path / "table_labels.csv",
-        tmp_path / "items.csv",
-        **BOUNDS | bounds,
-    )
+    extract(tmp_path / "raw", *extracted_into(tmp_path), **BOUNDS | bounds)
     return read_table(tmp_path / "items.csv", Item)
 
 
@@ -260,7 +253,7 @@ def test_a_bound_that_is_none_is_refused_by_name(tmp_path: Path, name: str, valu
     with pytest.raises(BadInput, match=rf"params.yaml: extract.{name}: "):
         call(
             extract,
-            [tmp_path, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv"],
+            [tmp_path, *extracted_into(tmp_path)],
             BOUNDS | {name: value},
         )
 
@@ -309,7 +302,7 @@ def test_nothing_to_keep_is_an_error_and_earlier_images_stay(tmp_path: Path, mak
 
 
 def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
-    extract(real_pdfs, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv", **BOUNDS)
+    extract(real_pdfs, *extracted_into(tmp_path), **BOUNDS)
     rows = read_table(tmp_path / "items.csv", Item)
     assert Counter(row.status for row in rows) == {"kept": 147, "repeat": 25}
     for row in rows:
@@ -318,14 +311,7 @@ def test_the_ledger_of_the_real_set(tmp_path: Path, real_pdfs: Path) -> None:
 
 
 def test_four_images_come_from_the_extraction_cases(tmp_path: Path, extraction_cases: Path) -> None:
-    extract(
-        extraction_cases,
-        tmp_path / "images",
-        tmp_path / "texts.csv",
-        tmp_path / "table_labels.csv",
-        tmp_path / "items.csv",
-        **BOUNDS,
-    )
+    extract(extraction_cases, *extracted_into(tmp_path), **BOUNDS)
     assert len(list((tmp_path / "images").iterdir())) == 4
 
 

@@ -10,6 +10,7 @@ from quire.items.annotations.findings import LOSSES
 from quire.items.tables import Given, Item, Label, read_table, write_table
 from stages.extract import extract
 from stages.import_labels import import_labels
+from tests.conftest import extracted_into
 from tests.stages.test_extract import BOUNDS
 
 KEYS = ["a", "b", "c", "d"]
@@ -451,7 +452,7 @@ def test_labels_that_stand_in_the_tables_count_beside_exports_or_alone(tmp_path:
 
 
 def test_the_real_export(tmp_path: Path, real_pdfs: Path, real_export: Path) -> None:
-    extract(real_pdfs, tmp_path / "images", tmp_path / "texts.csv", tmp_path / "table_labels.csv", tmp_path / "items.csv", **BOUNDS)
+    extract(real_pdfs, *extracted_into(tmp_path), **BOUNDS)
     ledger = read_table(tmp_path / "items.csv", Item)
     for classes in (["cat", "dog", "other"], "auto"):
         _, report = imported(tmp_path, {real_export.name: real_export.read_text()}, ledger, classes=classes)

@@ -9,6 +9,7 @@ from quire.demo.images import EXPORT, files
 from quire.items.tables import Item, Label, read_table
 from stages.extract import extract
 from stages.import_labels import import_labels
+from tests.conftest import extracted_into
 from tests.stages.test_extract import BOUNDS
 from tests.stages.test_import_labels import FILES, PARAMETERS
 
@@ -20,7 +21,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, content in files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    extract(folder / "raw", folder / "images", folder / "texts.csv", folder / "table_labels.csv", folder / "items.csv", **BOUNDS)
+    extract(folder / "raw", *extracted_into(folder), **BOUNDS)
     import_labels(folder / "items.csv", folder / "annotations", *(folder / name for name in FILES), **PARAMETERS)
     return folder
 

@@ -49,13 +49,13 @@ def test_the_learning_curve_rises_with_the_documents_and_hangs_on_the_seed_alone
 
 def test_a_cluster_is_left_out_with_its_documents_and_no_label_is_lost() -> None:
     """A near-duplicate in the same document would teach the cluster; a label that stands in those documents alone cannot go."""
-    from quire.evaluation.protocols import _others, left_out
+    from quire.evaluation.protocols import in_other_documents, left_out
 
     strategy, targets, planted_clusters = planted()
     documents = np.where(planted_clusters == 0, np.arange(72) % 2, np.arange(72))  # cluster 0 fills two documents
     documents[-1] = 0  # and one of them holds an image of another label
     out = planted_clusters == 0
-    assert not _others(out, documents)[[-1, 0, 1]].any()
-    assert _others(out, documents).sum() == 72 - 6 - 1 - np.isin(documents, [0, 1])[6:-1].sum()
+    assert not in_other_documents(out, documents)[[-1, 0, 1]].any()
+    assert in_other_documents(out, documents).sum() == 72 - 6 - 1 - np.isin(documents, [0, 1])[6:-1].sum()
     assert len(left_out(strategy.features, targets, np.arange(72))) == 12
     assert left_out(strategy.features, targets, targets) == []  # each label in a document of its own: nothing would be left

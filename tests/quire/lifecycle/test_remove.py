@@ -16,7 +16,7 @@ from quire.lifecycle import change
 from quire.lifecycle.remove import remove
 from stages.extract import extract
 from stages.import_labels import import_labels
-from tests.conftest import ROOT, Encode
+from tests.conftest import ROOT, Encode, extracted_into
 
 PARAMETERS = YAML(typ="safe").load(ROOT / "params.yaml")
 
@@ -57,7 +57,7 @@ def _choice(label: str) -> dict[str, object]:
 
 def make(data: Path) -> None:
     """Run the stages of the data."""
-    call(extract, [data / name for name in ("raw", "images", "texts.csv", "table_labels.csv", "items.csv")], PARAMETERS["extract"])
+    call(extract, [data / "raw", *extracted_into(data)], PARAMETERS["extract"])
     parameters = PARAMETERS["import_labels"] | {
         "classes": "auto",
         "tolerated": dict.fromkeys(PARAMETERS["import_labels"]["tolerated"], 1.0),
